@@ -1,0 +1,204 @@
+/**
+ * The one door to the native core. Nothing else imports the add-on; nothing outside this package sees it.
+ *
+ * Handles are small integers, valid in the environment (main thread or worker) that made them: a wrong or closed one
+ * is an error with kind `closed`, never a crash. Promises reject with a {@link NativeError}. Calls of one store run one
+ * at a time, in the order made, on a thread of that store's own.
+ */
+import { createRequire } from 'node:module';
+import { SnapshardError } from './errors.js';
+
+export type StoreHandle = number & { readonly kind?: 'store' };
+export type StagingHandle = number & { readonly kind?: 'staging' };
+export type TransferHandle = number & { readonly kind?: 'transfer' };
+export type LeaseHandle = number & { readonly kind?: 'lease' };
+
+/** What native rejects with: an `Error` with these fields. `errno` is positive, as in `errno.h`; 0 where none applies. */
+export interface NativeError extends Error {
+  kind: 'system' | 'source-detached' | 'source-changed' | 'aborted' | 'closed' | 'argument';
+  errno: number;
+  /** Symbolic name of `errno`, such as `ENOSPC`; empty where none applies. */
+  errnoName: string;
+  /** The system call that failed, such as `fallocate`; empty where none applies. */
+  syscall: string;
+  /** The path that it was about, relative to the store's root; empty where none applies. */
+  path: string;
+}
+
+export type EngineChoice = 'auto' | 'io_uring' | 'pwrite';
+
+/** A feature that was probed once, and why it is as it is. `reason` is empty when it works. */
+export interface Feature {
+  available: boolean;
+  reason: string;
+}
+
+export interface NativeCapabilities {
+  ioUring: Feature;
+  /** How JavaScript-owned memory is read: each step is taken where the one before is refused. */
+  memoryReader: 'process_vm_readv' | '/proc/self/mem' | 'javascript-thread';
+  hash: 'avx512' | 'avx2' | 'sse2' | 'scalar' | 'neon';
+  kernel: string;
+  pageBytes: number;
+}
+
+export interface StagingOptions {
+  /** Total bytes of the pool; a multiple of `blockBytes`, at least two blocks. */
+  stagingBytes: number;
+  /** Bytes of one block: a power of two from 1 MiB to 64 MiB. */
+  blockBytes: number;
+  /** Blocks of one writer in flight at most. */
+  queueDepth: number;
+  /** Stager threads that may work for this writer at once. */
+  threads: number;
+  /** `io_uring` rejects when the kernel denies it; `auto` falls back and says why. */
+  engine: EngineChoice;
+  /** `false` never asks for `O_DIRECT`. */
+  direct: boolean;
+}
+
+export interface StagingInfo {
+  handle: StagingHandle;
+  engine: 'io_uring' | 'pwrite';
+  /** Why the engine is not `io_uring`, or the pool is not registered with it; empty when all is as wished. */
+  engineReason: string;
+}
+
+/** How the bytes of one source are reached. */
+export const enum SourceKind {
+  /** An `ArrayBuffer` that JavaScript may detach or resize: read through the kernel. */
+  Buffer = 0,
+  /** A `Uint8Array` over a whole `SharedArrayBuffer`: read directly. */
+  Shared = 1,
+  /** A `LeaseHandle`: read directly, or written in place. */
+  Lease = 2,
+  /** A string: the absolute path of a file, read with `pread`. */
+  Path = 3,
+  /** A number: an open file descriptor, duplicated at the call, read with `pread`. */
+  Descriptor = 4,
+}
+
+/**
+ * Files, and where their bytes come from. A file is its header followed by its slices, with no holes; a slice is one
+ * tensor's bytes, hashed by itself in chunks of 1 MiB; segments cover all slices of all files in order, and none
+ * crosses from one slice to the next. All byte counts and offsets are safe integers.
+ */
+export interface TransferRequest {
+  /** Per file: its safetensors header (length word, JSON, padding); one chunk. Copied at the call. */
+  headers: Uint8Array[];
+  /** Per file: how many slices it holds. */
+  fileSlices: Uint32Array;
+  /** Per slice, in file order: its bytes (0 allowed). */
+  sliceBytes: Float64Array;
+  /** Per segment: its bytes (0 not allowed), its source, and the offset in that source. */
+  segmentBytes: Float64Array;
+  segmentSource: Uint32Array;
+  segmentOffset: Float64Array;
+  sources: (ArrayBuffer | Uint8Array | LeaseHandle | string)[];
+  sourceKinds: Uint8Array;
+  /** Write blocks straight from leases where alignment allows. */
+  inPlace: boolean;
+}
+
+export interface TransferResult {
+  /** 16 bytes a chunk (XXH3-128, canonical), in file order; each file's header chunk comes first. */
+  chunkDigests: Uint8Array;
+  /** 16 bytes a slice: the digest of its chunks' digests. */
+  sliceDigests: Uint8Array;
+  /** 16 bytes a file: the digest of all its chunks' digests, header included. */
+  fileDigests: Uint8Array;
+  /** Whether every file went through `O_DIRECT`, none did, or the file system does not tell; and why. */
+  direct: 'yes' | 'no' | 'unknown';
+  directReason: string;
+  engine: 'io_uring' | 'pwrite';
+  /** Seconds from `startTransfer` until the last byte was staged, written, and synced. */
+  stagedSeconds: number;
+  writtenSeconds: number;
+  durableSeconds: number;
+  /** Processor seconds of the native threads from `startTransfer` until synced (other saves' included, if any ran). */
+  cpuSeconds: number;
+}
+
+export interface TransferStart {
+  handle: TransferHandle;
+  /** Resolves when the last source byte has been read (with `inPlace`: is on disk and unchanged). */
+  staged: Promise<void>;
+  /** Resolves when every file is complete, sized and synced (`fdatasync`), and closed. The handle is then gone. */
+  durable: Promise<TransferResult>;
+}
+
+export interface TransferProgress {
+  stagedBytes: number;
+  writtenBytes: number;
+}
+
+export interface NativeBinding {
+  /** The Node-API version that the add-on was compiled for. */
+  readonly napiVersion: number;
+  capabilities(): NativeCapabilities;
+  /** XXH3-128, seed 0, of the bytes: 32 lower-case hexadecimal digits, big-endian. For small things: it runs here and now. */
+  digest(bytes: Uint8Array): string;
+
+  /** Opens a directory, which must exist. */
+  openStore(path: string): Promise<StoreHandle>;
+  /** Waits for the calls under way. */
+  closeStore(store: StoreHandle): Promise<void>;
+  /** Creates a directory, which must not exist. With `hold`, this process keeps a lock on it until it is renamed or removed. */
+  makeDirectory(store: StoreHandle, path: string, hold: boolean): Promise<void>;
+  /** Creates files, which must not exist, in one go: writes all, then syncs each. */
+  writeFiles(store: StoreHandle, paths: string[], contents: Uint8Array[]): Promise<void>;
+  /** Reads a whole file; one longer than `maxBytes` is an error (`EFBIG`). */
+  readFile(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;
+  /** Names in a directory (`''` is the root), reopened for each call, in no order. */
+  list(store: StoreHandle, path: string): Promise<string[]>;
+  /** Renames, and never replaces: a taken name is `EEXIST` (or `ENOTEMPTY`). Gives up the hold on `from`. */
+  rename(store: StoreHandle, from: string, to: string): Promise<void>;
+  /** `fsync` of directories (`''` is the root). */
+  syncDirectories(store: StoreHandle, paths: string[]): Promise<void>;
+  /** Unlinks a file or a whole directory; one that is not there is no error. Never follows symbolic links. */
+  removeTree(store: StoreHandle, path: string): Promise<void>;
+  /**
+   * Renames the directory `from` to `to` if no live process holds it; where the file system has no locks, if nothing
+   * in it changed for `idleSeconds`. Resolves to whether it did.
+   */
+  reclaim(store: StoreHandle, from: string, to: string, idleSeconds: number): Promise<boolean>;
+
+  /** Maps the pool, asks for huge pages and faults it in. */
+  createStaging(options: StagingOptions): Promise<StagingInfo>;
+  /** Waits for the transfers that use it. */
+  closeStaging(staging: StagingHandle): Promise<void>;
+
+  /** Memory of its own, page-aligned, zeroed. Throws a {@link NativeError} when there is none. */
+  allocateLease(bytes: number): { handle: LeaseHandle; buffer: ArrayBuffer };
+  /** Detaches the buffer; the memory goes when the transfers that read it end. */
+  disposeLease(lease: LeaseHandle, buffer: ArrayBuffer): void;
+
+  /** Starts to stage at once; nothing is written before {@link openFiles}. Transfers of one staging are staged in order. */
+  startTransfer(staging: StagingHandle, request: TransferRequest): TransferStart;
+  /** Creates the files (one path for each header of the request) below `store`, and lets writing begin. */
+  openFiles(transfer: TransferHandle, store: StoreHandle, paths: string[]): void;
+  /** Stops as soon as what is in flight has landed; both promises then reject with kind `aborted`. No effect after that. */
+  abortTransfer(transfer: TransferHandle): void;
+  /** `undefined` once the transfer has ended. */
+  transferProgress(transfer: TransferHandle): TransferProgress | undefined;
+}
+
+function load(): NativeBinding {
+  const path = new URL('../build/Release/snapshard.node', import.meta.url).pathname;
+  try {
+    return createRequire(import.meta.url)(path) as NativeBinding;
+  } catch (cause) {
+    throw new SnapshardError('ERR_SNAPSHARD_NATIVE_MISSING', remedy(path, cause), { cause, path });
+  }
+}
+
+function remedy(path: string, cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (process.platform !== 'linux') return `Snapshard runs on Linux; this is ${process.platform}.`;
+  if (/Cannot find module|no such file/i.test(text)) {
+    return `The native add-on is not built (${path}). Run \`npm run build:native\`; it needs a C++20 compiler and CMake.`;
+  }
+  return `The native add-on ${path} does not load: ${text}. Rebuild it on this machine with \`npm run build:native\`.`;
+}
+
+export const binding: NativeBinding = load();
