@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+const minute_ms = 60_000;
+
+const project = (name: string, testTimeout: number) => ({
+  extends: true as const,
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout },
+});
+
+export default defineConfig({
+  test: {
+    // A native abort must end one test file, not the runner; workers and descriptors are counted per process.
+    pool: 'forks',
+    projects: [
+      project('unit', minute_ms),
+      project('integration', 2 * minute_ms),
+      project('faults', 2 * minute_ms),
+      project('workers', 2 * minute_ms),
+      project('interop', 5 * minute_ms),
+      project('package', 5 * minute_ms),
+    ],
+  },
+});
