@@ -1,0 +1,52 @@
+import type { SnapshardError } from '../errors.js';
+
+/** How the bytes of one source are reached; the values are those of the native core. */
+export const enum SourceKind {
+  /** An `ArrayBuffer` that JavaScript may detach or resize: read through the kernel. */
+  Buffer = 0,
+  /** A `Uint8Array` over a whole `SharedArrayBuffer`: read directly. */
+  Shared = 1,
+  /** The handle of a lease: read directly, or written in place. */
+  Lease = 2,
+  /** A string: the absolute path of a file, read with `pread`. */
+  Path = 3,
+  /** A number: an open file descriptor, duplicated at the call, read with `pread`. */
+  Descriptor = 4,
+}
+
+/** What the owner of leases knows of one: its length, and the handle under which native knows it. */
+export interface LeaseSource {
+  readonly bytes: number;
+  readonly handle: number;
+}
+
+/** Finds the lease whose memory a buffer is; `undefined` for any other buffer. */
+export type LeaseOf = (buffer: ArrayBuffer) => LeaseSource | undefined;
+
+/**
+ * Where the bytes of all tensors come from, in input order. Tensor `i` has the segments from `tensorSegments[i]` up to
+ * `tensorSegments[i + 1]`; a segment is `segmentBytes` long (never 0) and begins at `segmentOffset` of its source.
+ */
+export interface SourceTable {
+  /** Neighbouring segments of one buffer share its entry. Buffers are held until the table is dropped. */
+  readonly sources: (ArrayBuffer | Uint8Array | number | string)[];
+  /** A {@link SourceKind} for each source. */
+  readonly sourceKinds: Uint8Array;
+  /** Length of each buffer when the table was made; 0 for leases and files. */
+  readonly sourceBytes: Float64Array;
+  /** The first tensor that reads each source. */
+  readonly sourceTensors: string[];
+  /** One more than there are tensors. */
+  readonly tensorSegments: Uint32Array;
+  readonly segmentSource: Uint32Array;
+  readonly segmentOffset: Float64Array;
+  readonly segmentBytes: Float64Array;
+}
+
+/**
+ * Tells whether JavaScript has detached or resized a buffer since the table was made.
+ * @returns `ERR_SNAPSHARD_SOURCE_DETACHED` for the first such buffer, naming a tensor that it holds
+ */
+export function changedSource(_table: SourceTable): SnapshardError | undefined {
+  return undefined;
+}

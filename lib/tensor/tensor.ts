@@ -1,0 +1,72 @@
+import type { Dtype } from './dtype.js';
+import type { FileSource } from './file_source.js';
+
+/** Memory from `writer.allocate(bytes)`. */
+export interface LeaseMemory {
+  readonly bytes: number;
+  readonly buffer: ArrayBuffer;
+}
+
+/**
+ * Bytes in C order, little-endian. `Uint8Array`, `Buffer`, `DataView`, buffers, leases and files are raw bytes for any
+ * dtype; any other view must match the dtype (`Uint16Array` carries U16, F16 and BF16; `Float32Array` F32 and C64).
+ */
+export type TensorPart = ArrayBuffer | SharedArrayBuffer | ArrayBufferView | LeaseMemory | FileSource;
+
+/** One part, or several that follow each other. */
+export type TensorData = TensorPart | readonly TensorPart[];
+
+export interface Tensor {
+  readonly dtype: Dtype;
+  /** Elements along each dimension; `[]` is a scalar, a 0 makes the tensor empty. */
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+  /** Shape of the whole tensor, when this is a slice of it; goes with `origin`. */
+  readonly globalShape?: readonly number[] | undefined;
+  /** Where the slice begins in the whole tensor, in elements along each dimension. */
+  readonly origin?: readonly number[] | undefined;
+  /** Tensors of one group share files, named after it: `[a-z0-9][a-z0-9_-]*`. Default `model`. */
+  readonly group?: string | undefined;
+}
+
+export type TypedArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float16Array;
+
+/** A tensor, or a bare typed array: a tensor of one dimension and of its own dtype. */
+export type TensorInput = Tensor | TypedArray;
+
+/** Tensors by name. Only an iterable may repeat a name: the slices of one tensor, each with its own `origin`. */
+export type Tensors =
+  | Readonly<Record<string, TensorInput>>
+  | ReadonlyMap<string, TensorInput>
+  | Iterable<readonly [string, TensorInput]>;
+
+/** A slice of a tensor (mostly the whole of it) without its data: all that the layout depends on. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** The same array as `shape` if, and only if, the slice is the whole tensor. */
+  readonly globalShape: readonly number[];
+  readonly origin: readonly number[];
+  readonly group: string;
+  /** Bytes of the slice. */
+  readonly bytes: number;
+}
+
+export const defaultGroup = 'model';
+
+export function isWhole(spec: TensorSpec): boolean {
+  return spec.globalShape === spec.shape;
+}
