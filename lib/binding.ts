@@ -64,20 +64,6 @@ export interface StagingInfo {
   engineReason: string;
 }
 
-/** How the bytes of one source are reached. */
-export const enum SourceKind {
-  /** An `ArrayBuffer` that JavaScript may detach or resize: read through the kernel. */
-  Buffer = 0,
-  /** A `Uint8Array` over a whole `SharedArrayBuffer`: read directly. */
-  Shared = 1,
-  /** A `LeaseHandle`: read directly, or written in place. */
-  Lease = 2,
-  /** A string: the absolute path of a file, read with `pread`. */
-  Path = 3,
-  /** A number: an open file descriptor, duplicated at the call, read with `pread`. */
-  Descriptor = 4,
-}
-
 /**
  * Files, and where their bytes come from. A file is its header followed by its slices, with no holes; a slice is one
  * tensor's bytes, hashed by itself in chunks of 1 MiB; segments cover all slices of all files in order, and none
@@ -95,6 +81,7 @@ export interface TransferRequest {
   segmentSource: Uint32Array;
   segmentOffset: Float64Array;
   sources: (ArrayBuffer | Uint8Array | LeaseHandle | string)[];
+  /** A `SourceKind` (lib/tensor/source.ts) for each source. */
   sourceKinds: Uint8Array;
   /** Write blocks straight from leases where alignment allows. */
   inPlace: boolean;
