@@ -24,7 +24,8 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      '@typescript-eslint/no-non-null-assertion': 'error',
+      // `noUncheckedIndexedAccess` makes every element of a typed array possibly undefined.
+      '@typescript-eslint/no-non-null-assertion': 'off',
     },
   },
   {
@@ -35,7 +36,6 @@ export default tseslint.config(
     files: ['test/**'],
     rules: {
       'max-lines-per-function': 'off',
-      '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-empty-function': 'off',
     },
   },

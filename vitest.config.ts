@@ -2,9 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 const minute_ms = 60_000;
 
-const project = (name: string, testTimeout: number) => ({
+const project = (name: string, testTimeout: number, globalSetup: string[] = []) => ({
   extends: true as const,
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout },
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, globalSetup },
 });
 
 export default defineConfig({
@@ -16,7 +16,7 @@ export default defineConfig({
       project('integration', 2 * minute_ms),
       project('faults', 2 * minute_ms),
       project('workers', 2 * minute_ms),
-      project('interop', 5 * minute_ms),
+      project('interop', 5 * minute_ms, ['test/interop/setup.ts']),
       project('package', 5 * minute_ms),
     ],
   },

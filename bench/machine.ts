@@ -1,0 +1,33 @@
+import { execFileSync } from 'node:child_process';
+import { cpus, release, totalmem } from 'node:os';
+import { formatBytes } from './units.js';
+
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memory: string;
+  kernel: string;
+  node: string;
+  fileSystem: string;
+  fio: string;
+}
+
+export function describeMachine(directory: string): Machine {
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memory: formatBytes(totalmem()),
+    kernel: release(),
+    node: process.version,
+    fileSystem: output('stat', ['-f', '-c', '%T', directory]),
+    fio: output('fio', ['--version']),
+  };
+}
+
+function output(command: string, options: string[]): string {
+  try {
+    return execFileSync(command, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return 'none';
+  }
+}

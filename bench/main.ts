@@ -1,0 +1,79 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { benchMicro } from './micro.js';
+import { makePlace, type Place } from './place.js';
+import { rowIds } from './rows.js';
+import { benchSave, memoryNeeded } from './save.js';
+import { benchSweep } from './sweep.js';
+import { GiB, parseBytes, parseCount } from './units.js';
+
+interface Options {
+  dir: string;
+  pairs: number;
+  bytes: number;
+  rows: string[];
+  json?: string;
+}
+
+function parsed<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+    }
+  };
+}
+
+function parseRows(text: string): string[] {
+  const ids = text.split(',');
+  const unknown = ids.find((id) => !rowIds.includes(id));
+  if (unknown !== undefined) throw new RangeError(`Expected some of ${rowIds.join(',')} but received ${unknown}`);
+  return ids;
+}
+
+/** Runs in a folder of its own, which goes at the end, also when it fails or is interrupted. */
+async function inPlace(options: Options, run: (place: Place, signal: AbortSignal) => Promise<void>): Promise<void> {
+  const place = makePlace(options.dir, Math.max(options.bytes, GiB), memoryNeeded(options.bytes));
+  const interrupt = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      interrupt.abort(new Error(`interrupted by ${name}`));
+    });
+  }
+  try {
+    await run(place, interrupt.signal);
+  } finally {
+    place.remove();
+  }
+}
+
+const program = new Command('bench').description('Measures Snapshard against the best that fio gets from the same folder.');
+
+program
+  .command('save')
+  .description('the figures to reach, each measured in pairs that alternate')
+  .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
+  .option('--pairs <count>', 'how often each trial runs', parsed(parseCount), 5)
+  .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 4 * GiB)
+  .option('--rows <ids>', `some of ${rowIds.join(',')}`, parsed(parseRows), rowIds)
+  .option('--json <file>', 'writes the report as JSON; - is standard output, instead of the tables')
+  .action((options: Options) => inPlace(options, (place, signal) => benchSave(options, place, signal)));
+
+program
+  .command('sweep')
+  .description('block size, depth and threads: what the defaults were chosen by')
+  .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
+  .option('--pairs <count>', 'how often each point runs', parsed(parseCount), 3)
+  .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 2 * GiB)
+  .action((options: Options) => inPlace(options, (place, signal) => benchSweep(options.pairs, options.bytes, place, signal)));
+
+program
+  .command('micro')
+  .description('what the JavaScript thread does for one save, function by function')
+  .option('--tensors <count>', 'tensors in the checkpoint', parsed(parseCount), 10_000)
+  .action((options: { tensors: number }) => benchMicro(options.tensors));
+
+program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

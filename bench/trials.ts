@@ -1,0 +1,105 @@
+import type { Place } from './place.js';
+import { fioMissing, runFio } from './fio.js';
+import { loopMissing, runLoop } from './loop.js';
+import { runTrial } from './run_trial.js';
+import type { Trial } from './trial.js';
+import { GiB, MiB } from './units.js';
+
+/** What one trial gave, in one shape for all kinds: only what was measured is there. */
+export interface Sample {
+  bytes: number;
+  seconds: number;
+  cpuSeconds: number;
+  stagedSeconds?: number;
+  residentBeyondBytes?: number;
+  /** Of the first save and the second, in milliseconds. */
+  held_ms?: number[];
+  call_ms?: number[];
+  how: string;
+}
+
+export interface TrialKind {
+  /** Why it cannot run here; `undefined` when it can. */
+  missing(): string | undefined;
+  run(place: Place, bytes: number, signal: AbortSignal): Promise<Sample>;
+}
+
+const stagerThreads = 2;
+/** The rows of `staged` and `held` have a size of their own. */
+const poolBytes = GiB;
+
+type SaveOptions = Partial<Omit<Trial, 'folder'>>;
+
+function saveTrial(name: string, options: SaveOptions): TrialKind {
+  return {
+    missing: () => undefined,
+    async run(place, bytes, signal) {
+      const folder = place.folder(name);
+      const trial = { folder, tensors: 64, bytes, saves: 1, inPlace: false, watchThread: false, writer: {}, ...options };
+      try {
+        const { saves, residentBeyondBytes } = await runTrial(trial, signal);
+        const first = saves[0];
+        if (!first) throw new Error(`${name} saved nothing`);
+        return {
+          bytes: first.bytes,
+          seconds: first.durableSeconds,
+          cpuSeconds: first.cpuSeconds,
+          stagedSeconds: first.stagedSeconds,
+          residentBeyondBytes,
+          held_ms: saves.flatMap(({ held_ms }) => held_ms ?? []),
+          call_ms: saves.map(({ call_ms }) => call_ms),
+          how: `${first.engine}, direct ${first.direct}${first.reason ? ` (${first.reason})` : ''}`,
+        };
+      } finally {
+        place.clear(folder);
+      }
+    },
+  };
+}
+
+function loopTrial(threads: number, fixedBytes?: number): TrialKind {
+  return {
+    missing: loopMissing,
+    async run(_place, bytes, signal) {
+      const result = await runLoop(fixedBytes ?? bytes, threads, signal);
+      return { ...result, how: `${threads} thread${threads > 1 ? 's' : ''}` };
+    },
+  };
+}
+
+const fioTrial: TrialKind = {
+  missing: fioMissing,
+  async run(place, bytes, signal) {
+    const folder = place.folder('fio');
+    try {
+      const { bytesPerSecond, cpuSecondsPerGiB } = await runFio(folder, bytes, signal);
+      const cpuSeconds = (cpuSecondsPerGiB * bytes) / GiB;
+      return { bytes, seconds: bytes / bytesPerSecond, cpuSeconds, how: 'io_uring, direct 1' };
+    } finally {
+      place.clear(folder);
+    }
+  },
+};
+
+const held: SaveOptions = { bytes: poolBytes, saves: 2, watchThread: true };
+
+/** In the order in which one round runs them: what is compared runs close together. */
+export const trialKinds = {
+  fio: fioTrial,
+  'save 64': saveTrial('save-64', {}),
+  'save 100,000': saveTrial('save-100000', { tensors: 100_000 }),
+  'save 64 pwrite': saveTrial('save-64-pwrite', { writer: { engine: 'pwrite' } }),
+  'save 64 buffered': saveTrial('save-64-buffered', { writer: { direct: false } }),
+  'save 64 in place': saveTrial('save-64-in-place', { inPlace: true }),
+  'loop 1 thread': loopTrial(1),
+  'staged 1 GiB': saveTrial('staged', {
+    bytes: poolBytes,
+    writer: { stagingBytes: poolBytes + 64 * MiB, threads: stagerThreads },
+  }),
+  'loop 2 threads, 1 GiB': loopTrial(stagerThreads, poolBytes),
+  'held 1,000': saveTrial('held-1000', { ...held, tensors: 1000 }),
+  'held 100,000': saveTrial('held-100000', { ...held, tensors: 100_000 }),
+} satisfies Record<string, TrialKind>;
+
+export type TrialName = keyof typeof trialKinds;
+export const trialNames = Object.keys(trialKinds) as TrialName[];

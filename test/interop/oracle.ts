@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
+const script = fileURLToPath(new URL('oracle.py', import.meta.url));
+
+export interface OracleTensor {
+  dtype: string;
+  shape: number[];
+  sha256: string;
+  /** The dtype that torch gave it; absent where torch has none. */
+  torch?: string;
+}
+
+export interface OracleShard {
+  metadata: Record<string, string> | null;
+  tensors: Record<string, OracleTensor>;
+}
+
+/** Per folder: its shards by file name, as Python's `safetensors` reads them. */
+export function inventory(folders: readonly string[]): Promise<Record<string, OracleShard>[]> {
+  return ask('inventory', folders);
+}
+
+/** Per folder: the state dict that PyTorch's distributed checkpoint loads from it. */
+export function loadDistributed(folders: readonly string[]): Promise<Record<string, Omit<OracleTensor, 'dtype'>>[]> {
+  return ask('dcp', folders);
+}
+
+async function ask<T>(command: string, folders: readonly string[]): Promise<T> {
+  const { stdout } = await promisify(execFile)(python, ['-W', 'ignore', script, command, ...folders], {
+    maxBuffer: 1 << 28,
+  });
+  return JSON.parse(stdout) as T;
+}
