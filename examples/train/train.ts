@@ -1,0 +1,79 @@
+import { setImmediate } from 'node:timers/promises';
+import { enableProdMode } from '@tensorflow/tfjs';
+import { CheckpointWriter, type Published } from 'snapshard';
+import { Checkpoints } from './checkpoints.js';
+import { readCorpus } from './corpus.js';
+import { Trainer } from './trainer.js';
+
+export interface TrainOptions {
+  /** Where the checkpoints go: an existing directory. */
+  root: string;
+  repository: string;
+  steps: number;
+  /** Steps from one save to the next. */
+  saveEvery: number;
+  signal: AbortSignal;
+  print: (line: string) => void;
+}
+
+export interface TrainResult {
+  saves: Published[];
+  /** Milliseconds of each step, by whether a save was under way. */
+  stepsAlone: number[];
+  stepsSaving: number[];
+}
+
+/** Trains and saves side by side. On abort, the save under way is given up and the reason is thrown. */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  // Without this, tfjs prints an advertisement of its native backend.
+  enableProdMode();
+  const { root, signal, print } = options;
+  const text = readCorpus(options.repository);
+  const trainer = new Trainer(text);
+  const parameters = trainer.parameterCount;
+  print(`${kilobytes(text)} of this repository's documentation and library as text, a model of ${millions(parameters)}`);
+  print(`parameters, ${options.steps} steps of Adam, a checkpoint of all three (${millions(parameters * 12)} bytes) every ${options.saveEvery}\n`);
+
+  const writer = await CheckpointWriter.open(root, { stagingBytes: 128 * 2 ** 20 });
+  try {
+    return await loop(trainer, new Checkpoints(writer, root), options);
+  } finally {
+    await writer.close({ abort: signal.aborted });
+  }
+}
+
+async function loop(trainer: Trainer, checkpoints: Checkpoints, options: TrainOptions): Promise<TrainResult> {
+  const { signal, print } = options;
+  const result: TrainResult = { saves: checkpoints.published, stepsAlone: [], stepsSaving: [] };
+  while (trainer.step < options.steps) {
+    const began = performance.now();
+    const saving = checkpoints.busy;
+    await trainer.train(setImmediate);
+    (saving ? result.stepsSaving : result.stepsAlone).push(performance.now() - began);
+    signal.throwIfAborted();
+
+    if (trainer.step % options.saveEvery === 0) {
+      await checkpoints.settled();
+      const loss = trainer.loss;
+      checkpoints.start(trainer.checkpoint(), signal, (published) => {
+        print(describe(published, loss));
+      });
+    }
+  }
+  await checkpoints.settled();
+  return result;
+}
+
+function describe({ step, bytes, timings }: Published, loss: number): string {
+  const staged = (timings.stagedSeconds * 1e3).toFixed(0);
+  const saved = `${(bytes / 1e6).toFixed(1)} MB staged in ${staged} ms, published in ${timings.publishedSeconds.toFixed(2)} s`;
+  return `step ${String(step).padStart(4)}   loss ${loss.toFixed(3)}   ${saved}`;
+}
+
+function kilobytes(text: Uint8Array): string {
+  return `${Math.round(text.length / 1e3)} kB`;
+}
+
+function millions(count: number): string {
+  return `${(count / 1e6).toFixed(1)} million`;
+}
