@@ -23,18 +23,29 @@ export function fioMissing(): string | undefined {
   }
 }
 
-/** The best that fio gets from a fresh file in `folder`. Its clock starts after it has made and preallocated the file. */
+/** The best that fio gets from a fresh file in `folder`. Its clock starts once it has made and preallocated the file. */
 export async function runFio(folder: string, bytes: number, signal: AbortSignal): Promise<FioResult> {
   const options = [
-    '--name=snapshard', `--filename=${join(folder, 'fio.bin')}`, `--size=${bytes}`, '--rw=write', '--bs=4M',
-    '--ioengine=io_uring', '--direct=1', '--iodepth=16', '--fallocate=native', '--end_fsync=1', '--fixedbufs=1',
-    '--registerfiles=1', '--scramble_buffers=0', '--output-format=json',
+    '--name=snapshard',
+    `--filename=${join(folder, 'fio.bin')}`,
+    `--size=${bytes}`,
+    '--rw=write',
+    '--bs=4M',
+    '--ioengine=io_uring',
+    '--direct=1',
+    '--iodepth=16',
+    '--fallocate=native',
+    '--end_fsync=1',
+    '--fixedbufs=1',
+    '--registerfiles=1',
+    '--scramble_buffers=0',
+    '--output-format=json',
   ];
   const { stdout } = await promisify(execFile)('fio', options, { signal, maxBuffer: 1 << 24 });
   const { runtime_ms, bytes: written, cpuPercent } = parse(stdout);
   if (written !== bytes) throw new Error(`fio wrote ${written} of ${bytes} bytes`);
   const seconds = runtime_ms / 1000;
-  return { bytesPerSecond: written / seconds, cpuSecondsPerGiB: (cpuPercent / 100) * seconds / (written / 2 ** 30) };
+  return { bytesPerSecond: written / seconds, cpuSecondsPerGiB: ((cpuPercent / 100) * seconds) / (written / 2 ** 30) };
 }
 
 function parse(output: string): FioJob {

@@ -1,4 +1,4 @@
-/** Watches for how long the JavaScript thread is held: the longest gap between two turns of a tight `setImmediate` loop. */
+/** Watches how long the JavaScript thread is held: the longest gap between two turns of a tight `setImmediate` loop. */
 export class HeldMeter {
   #running = true;
   #last_ms = performance.now();

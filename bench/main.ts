@@ -47,7 +47,9 @@ async function inPlace(options: Options, run: (place: Place, signal: AbortSignal
   }
 }
 
-const program = new Command('bench').description('Measures Snapshard against the best that fio gets from the same folder.');
+const program = new Command('bench').description(
+  'Measures Snapshard against the best that fio gets from the same folder.',
+);
 
 program
   .command('save')
@@ -65,7 +67,9 @@ program
   .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
   .option('--pairs <count>', 'how often each point runs', parsed(parseCount), 3)
   .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 2 * GiB)
-  .action((options: Options) => inPlace(options, (place, signal) => benchSweep(options.pairs, options.bytes, place, signal)));
+  .action((options: Options) =>
+    inPlace(options, (place, signal) => benchSweep(options.pairs, options.bytes, place, signal)),
+  );
 
 program
   .command('micro')

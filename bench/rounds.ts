@@ -20,7 +20,9 @@ export async function runRounds(
       round[name] = sample;
       const rate = (sample.bytes / sample.seconds / 1e9).toFixed(2);
       const cpu = (sample.cpuSeconds / (sample.bytes / GiB)).toFixed(3);
-      process.stderr.write(`${pair}/${pairs}  ${name.padEnd(22)} ${rate.padStart(6)} GB/s  ${cpu} CPU s/GiB  ${sample.how}\n`);
+      process.stderr.write(
+        `${pair}/${pairs}  ${name.padEnd(22)} ${rate.padStart(6)} GB/s  ${cpu} CPU s/GiB  ${sample.how}\n`,
+      );
     }
     rounds.push(round);
   }

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
-import { describeMachine } from './machine.js';
+import { describeMachine, type Machine } from './machine.js';
 import type { Place } from './place.js';
-import { reportRows, reportTrials, rowTable, trialTable } from './report.js';
+import { reportRows, reportTrials, rowTable, trialTable, type RowReport, type TrialReport } from './report.js';
 import { runRounds } from './rounds.js';
-import { rowMissing, rows } from './rows.js';
+import { rowMissing, rows, type Row } from './rows.js';
 import { trialNames } from './trials.js';
 import { formatBytes, GiB } from './units.js';
 
@@ -30,15 +30,25 @@ export async function benchSave(options: SaveOptions, place: Place, signal: Abor
   const rowReports = reportRows(wanted, rounds);
   const trialReports = reportTrials(rounds);
   const machine = describeMachine(options.dir);
-  const { cpu, cores, kernel, node, fileSystem } = machine;
-  const summary = `${formatBytes(options.bytes)}, ${options.pairs} pairs; ${cpu}, ${cores} cores, Linux ${kernel}, ${fileSystem}, Node ${node}`;
-  const json = JSON.stringify({ machine, bytes: options.bytes, pairs: options.pairs, rows: rowReports, trials: trialReports, rounds }, null, 2);
-  if (options.json === '-') {
-    process.stdout.write(`${json}\n`);
-    return;
-  }
-  process.stdout.write(`${trialTable(trialReports)}\n${rowTable(wanted, rowReports)}\n${summary}\n`);
-  if (options.json !== undefined) writeFileSync(options.json, `${json}\n`);
+  const { bytes, pairs, json } = options;
+  const report = { machine, bytes, pairs, rows: rowReports, trials: trialReports, rounds };
+  const text = `${JSON.stringify(report, null, 2)}\n`;
+  if (json !== undefined && json !== '-') writeFileSync(json, text);
+  if (json === '-') process.stdout.write(text);
+  else process.stdout.write(tables(wanted, report));
+}
+
+type Report = Pick<SaveOptions, 'bytes' | 'pairs'> & { machine: Machine; rows: RowReport[]; trials: TrialReport[] };
+
+function tables(wanted: readonly Row[], { machine, bytes, pairs, rows: rowReports, trials }: Report): string {
+  const { cpu, cores, memory, kernel, node, fileSystem, fio } = machine;
+  return [
+    trialTable(trials),
+    rowTable(wanted, rowReports),
+    `${formatBytes(bytes)} a checkpoint, ${pairs} pairs; ${cpu}, ${cores} cores, ${memory}`,
+    `Linux ${kernel}, ${fileSystem}, Node ${node}, fio ${fio}`,
+    '',
+  ].join('\n');
 }
 
 /** What one trial needs at most: the sources, a pool, Node itself. */

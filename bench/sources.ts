@@ -4,7 +4,7 @@ import { MiB } from './units.js';
 
 const patternBytes = 8 * MiB;
 
-/** Equal BF16 tensors that hold `bytes` in all (rounded down to whole elements), filled; in memory of their own, or leases. */
+/** Filled BF16 tensors of one size, `bytes` in all (rounded down to whole elements): memory of their own, or leases. */
 export function makeTensors(count: number, bytes: number, leaser?: CheckpointWriter): Map<string, TensorInput> {
   const pattern = randomFillSync(new Uint8Array(patternBytes));
   const elements = Math.floor(bytes / count / 2);

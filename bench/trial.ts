@@ -89,6 +89,7 @@ process.once('message', (trial: Trial) => {
   process.once('disconnect', () => process.exit(1));
   run(trial).then(
     (result) => process.send?.({ result }, () => process.exit(0)),
-    (error: unknown) => process.send?.({ failure: error instanceof Error ? error.stack : String(error) }, () => process.exit(1)),
+    (error: unknown) =>
+      process.send?.({ failure: error instanceof Error ? error.stack : String(error) }, () => process.exit(1)),
   );
 });

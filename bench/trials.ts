@@ -35,7 +35,16 @@ function saveTrial(name: string, options: SaveOptions): TrialKind {
     missing: () => undefined,
     async run(place, bytes, signal) {
       const folder = place.folder(name);
-      const trial = { folder, tensors: 64, bytes, saves: 1, inPlace: false, watchThread: false, writer: {}, ...options };
+      const trial = {
+        folder,
+        tensors: 64,
+        bytes,
+        saves: 1,
+        inPlace: false,
+        watchThread: false,
+        writer: {},
+        ...options,
+      };
       try {
         const { saves, residentBeyondBytes } = await runTrial(trial, signal);
         const first = saves[0];

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { inventory, loadDistributed } from './oracle.js';
-import { everyDtype, makeScratch, randomTensor, sha256, sliceRows, torchDtypes, type RawTensor } from './trees.js';
+import { everyDtype, makeScratch, randomTensor, sha256, sliceRows, torchDtypes, type RawTensor, type Slices } from './trees.js';
 
 const scratch = makeScratch();
 afterAll(() => {
@@ -29,16 +29,14 @@ describe('PyTorch distributed checkpoint', () => {
   });
 
   it('puts slices of tensors together', async () => {
-    const slices = [...tensors].flatMap(([name, tensor]) =>
-      tensor.shape.length === 2 ? sliceRows(name, tensor, 3) : [[name, tensor] as const],
+    const slices = [...tensors].flatMap(([name, tensor]): Slices =>
+      tensor.shape.length === 2 ? sliceRows(name, tensor, 3) : [[name, tensor]],
     );
     const folder = await scratch.save({ tensors: slices });
     expect(await loadDistributed([folder])).toEqual([expected(tensors)]);
 
     const [shards] = await inventory([folder]);
-    expect(Object.keys(shards!)).toEqual(
-      [1, 2, 3].map((file) => `shard-00001-model-0000${file}-of-00003.safetensors`),
-    );
+    expect(Object.keys(shards!)).toEqual([1, 2, 3].map((file) => `shard-00001-model-0000${file}-of-00003.safetensors`));
     const first = Object.values(shards!)[0]!;
     expect(first.metadata).toMatchObject({ format: 'pt', DCP_VERSION: '1.0' });
     const sharding = JSON.parse(first.metadata!.DCP_SHARDING_INFO!) as Record<string, unknown>;

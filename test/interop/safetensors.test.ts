@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { inventory, type OracleShard, type OracleTensor } from './oracle.js';
-import { bitsOf, everyDtype, everyShape, makeScratch, randomTensor, sha256, torchDtypes, type RawTensor } from './trees.js';
+import {
+  bitsOf,
+  everyDtype,
+  everyShape,
+  makeScratch,
+  randomTensor,
+  sha256,
+  torchDtypes,
+  type RawTensor,
+} from './trees.js';
 
 const scratch = makeScratch();
 afterAll(() => {
@@ -60,7 +69,9 @@ describe('python safetensors', () => {
   });
 
   it('finds the same bytes whichever way they were written', async () => {
-    const ways = (['io_uring', 'pwrite'] as const).flatMap((engine) => [true, false].map((direct) => ({ engine, direct })));
+    const ways = (['io_uring', 'pwrite'] as const).flatMap((engine) =>
+      [true, false].map((direct) => ({ engine, direct })),
+    );
     const files = [];
     for (const way of ways) {
       const folder = await scratch.save({ tensors }, { ...way, stagingBytes: 2 ** 23 });
@@ -81,7 +92,10 @@ describe('python safetensors', () => {
       return randomTensor(dtype, bitsOf[dtype] < 8 ? [...extents, 4] : extents);
     });
     const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((text) => text !== '__metadata__');
-    const tree = fc.tuple(fc.array(fc.tuple(name, tensor), { minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 4096 }));
+    const tree = fc.tuple(
+      fc.array(fc.tuple(name, tensor), { minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 1, max: 4096 }),
+    );
 
     const folders: string[] = [];
     const trees: Map<string, RawTensor>[] = [];
@@ -91,6 +105,8 @@ describe('python safetensors', () => {
       folders.push(await scratch.save({ tensors }, { shardBytes }));
     }
     const inventories = await inventory(folders);
-    expect(inventories.map((shards) => sorted(found(shards)))).toEqual(trees.map((tensors) => sorted(expected(tensors))));
+    expect(inventories.map((shards) => sorted(found(shards)))).toEqual(
+      trees.map((tensors) => sorted(expected(tensors))),
+    );
   });
 });

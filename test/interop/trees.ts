@@ -6,18 +6,54 @@ import { CheckpointWriter, type Dtype, type SaveRequest, type TensorInput, type 
 
 /** Bits of one element, written down here again: the library's own table is what is tested. */
 export const bitsOf: Record<Dtype, number> = {
-  BOOL: 8, F4: 4, F6_E2M3: 6, F6_E3M2: 6, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8,
-  F8_E5M2FNUZ: 8, I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, C64: 64, F64: 64, I64: 64, U64: 64,
+  BOOL: 8,
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  C64: 64,
+  F64: 64,
+  I64: 64,
+  U64: 64,
 };
 
 export const everyDtype = Object.keys(bitsOf) as Dtype[];
 
 /** What torch calls them; the two that are absent have no torch dtype. */
 export const torchDtypes: Partial<Record<Dtype, string>> = {
-  BOOL: 'bool', F4: 'float4_e2m1fn_x2', U8: 'uint8', I8: 'int8', F8_E5M2: 'float8_e5m2', F8_E4M3: 'float8_e4m3fn',
-  F8_E8M0: 'float8_e8m0fnu', F8_E4M3FNUZ: 'float8_e4m3fnuz', F8_E5M2FNUZ: 'float8_e5m2fnuz', I16: 'int16',
-  U16: 'uint16', F16: 'float16', BF16: 'bfloat16', I32: 'int32', U32: 'uint32', F32: 'float32', C64: 'complex64',
-  F64: 'float64', I64: 'int64', U64: 'uint64',
+  BOOL: 'bool',
+  F4: 'float4_e2m1fn_x2',
+  U8: 'uint8',
+  I8: 'int8',
+  F8_E5M2: 'float8_e5m2',
+  F8_E4M3: 'float8_e4m3fn',
+  F8_E8M0: 'float8_e8m0fnu',
+  F8_E4M3FNUZ: 'float8_e4m3fnuz',
+  F8_E5M2FNUZ: 'float8_e5m2fnuz',
+  I16: 'int16',
+  U16: 'uint16',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I32: 'int32',
+  U32: 'uint32',
+  F32: 'float32',
+  C64: 'complex64',
+  F64: 'float64',
+  I64: 'int64',
+  U64: 'uint64',
 };
 
 export interface RawTensor {
@@ -37,7 +73,10 @@ export function randomTensor(dtype: Dtype, shape: number[]): RawTensor {
   return { dtype, shape, data: dtype === 'BOOL' ? data.map((byte) => byte & 1) : data };
 }
 
-/** Every dtype as a matrix, with sizes on both sides of 4096 bytes, of a chunk (1 MiB) and of a block (4 MiB). */
+/** A sector, a page, a chunk and a block. */
+const boundaries = [512, 4096, 2 ** 20, 2 ** 22];
+
+/** Every dtype as a matrix, a scalar, aligned and empty; and sizes on both sides of every boundary. */
 export function everyShape(): Map<string, RawTensor> {
   const tensors = new Map<string, RawTensor>();
   for (const dtype of everyDtype) {
@@ -46,7 +85,7 @@ export function everyShape(): Map<string, RawTensor> {
     tensors.set(`aligned.${dtype}`, randomTensor(dtype, [4096, 8]));
     if (bitsOf[dtype] >= 8) tensors.set(`scalar.${dtype}`, randomTensor(dtype, []));
   }
-  for (const bytes of [1, 511, 512, 4095, 4096, 4097, 2 ** 20 - 1, 2 ** 20, 2 ** 20 + 1, 2 ** 22 - 1, 2 ** 22, 2 ** 22 + 1]) {
+  for (const bytes of [1, ...boundaries.flatMap((boundary) => [boundary - 1, boundary, boundary + 1])]) {
     tensors.set(`bytes.${bytes}`, randomTensor('U8', [bytes]));
   }
   tensors.set('names/with "quotes" \\ and ünïcödé 𝛼.weight', randomTensor('F32', [2, 3, 4]));
@@ -65,7 +104,10 @@ export function makeScratch(): Scratch {
   return {
     root,
     async save(request, options = {}) {
-      const writer = await CheckpointWriter.open(mkdtempSync(join(root, 'run-')), { stagingBytes: 2 ** 26, ...options });
+      const writer = await CheckpointWriter.open(mkdtempSync(join(root, 'run-')), {
+        stagingBytes: 2 ** 26,
+        ...options,
+      });
       try {
         return (await writer.save({ step: 1, ...request })).path;
       } finally {
@@ -88,6 +130,9 @@ export function sliceRows(name: string, tensor: RawTensor, parts: number): Slice
     const from = Math.floor((rows * part) / parts);
     const to = Math.floor((rows * (part + 1)) / parts);
     const data = tensor.data.subarray(from * rowBytes, to * rowBytes);
-    return [name, { dtype: tensor.dtype, shape: [to - from, columns], globalShape: tensor.shape, origin: [from, 0], data }];
+    return [
+      name,
+      { dtype: tensor.dtype, shape: [to - from, columns], globalShape: tensor.shape, origin: [from, 0], data },
+    ];
   });
 }

@@ -70,12 +70,24 @@ describe('the packed package', () => {
     writeFileSync(
       join(folder, 'typed.mts'),
       `import { CheckpointWriter, type Published } from 'snapshard';
-       export const path = async (): Promise<Published> => (await CheckpointWriter.open('x')).save({ step: 1, tensors: {} });
+       const writer = await CheckpointWriter.open('x');
+       export const published: Published = await writer.save({ step: 1, tensors: {} });
        // @ts-expect-error a misspelt option
        void CheckpointWriter.open('x', { stagingByte: 1 });`,
     );
     const compiler = join(root, 'node_modules/typescript/bin/tsc');
-    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--lib', 'esnext', '--types', 'node'];
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--lib',
+      'esnext',
+      '--types',
+      'node',
+    ];
     const typeRoots = ['--typeRoots', join(root, 'node_modules/@types')];
     expect(() => run(process.execPath, [compiler, ...options, ...typeRoots, 'typed.mts'])).not.toThrow();
   });

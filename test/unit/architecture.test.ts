@@ -53,7 +53,9 @@ describe('native layers', () => {
   });
 
   it('includes Node-API only in napi/ and addon.cc', () => {
-    const users = nativeFiles.filter(({ text }) => /#\s*include\s+[<"](napi|node_api|js_native_api)[^>"]*[>"]/.test(text));
+    const users = nativeFiles.filter(({ text }) =>
+      /#\s*include\s+[<"](napi|node_api|js_native_api)[^>"]*[>"]/.test(text),
+    );
     const strangers = users.map(({ path }) => path).filter((path) => !/^native\/(napi\/|addon\.cc$)/.test(path));
     expect(strangers).toEqual([]);
   });
