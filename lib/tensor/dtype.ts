@@ -46,8 +46,7 @@ const carriedBy = new Map<string, readonly Dtype[] | undefined>([
   ['DataView', undefined],
 ]);
 
-const readTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)
-  ?.get as (this: ArrayBufferView) => string | undefined;
+const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
 export function isDtype(value: unknown): value is Dtype {
   return typeof value === 'string' && Object.hasOwn(dtypeBits, value);
@@ -55,7 +54,8 @@ export function isDtype(value: unknown): value is Dtype {
 
 /** The class of a view as the engine knows it, subclasses (`Buffer`) and other realms included. */
 export function viewClass(view: ArrayBufferView): string {
-  return readTag.call(view) ?? 'DataView';
+  const tag: unknown = Reflect.get(typedArrayPrototype, Symbol.toStringTag, view);
+  return typeof tag === 'string' ? tag : 'DataView';
 }
 
 /** The dtypes that a view of this class may carry; `undefined` where it is raw bytes, for any dtype. */

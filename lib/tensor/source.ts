@@ -1,4 +1,5 @@
-import type { SnapshardError } from '../errors.js';
+import { SnapshardError } from '../errors.js';
+import { quote } from './describe.js';
 
 /** How the bytes of one source are reached; the values are those of the native core. */
 export const enum SourceKind {
@@ -20,8 +21,10 @@ export interface LeaseSource {
   readonly handle: number;
 }
 
-/** Finds the lease whose memory a buffer is; `undefined` for any other buffer. */
+/** Finds the lease whose memory a buffer is, disposed or not; `undefined` for any other buffer. */
 export type LeaseOf = (buffer: ArrayBuffer) => LeaseSource | undefined;
+
+export type Source = ArrayBuffer | Uint8Array | number | string;
 
 /**
  * Where the bytes of all tensors come from, in input order. Tensor `i` has the segments from `tensorSegments[i]` up to
@@ -29,24 +32,38 @@ export type LeaseOf = (buffer: ArrayBuffer) => LeaseSource | undefined;
  */
 export interface SourceTable {
   /** Neighbouring segments of one buffer share its entry. Buffers are held until the table is dropped. */
-  readonly sources: (ArrayBuffer | Uint8Array | number | string)[];
+  readonly sources: Source[];
   /** A {@link SourceKind} for each source. */
   readonly sourceKinds: Uint8Array;
   /** Length of each buffer when the table was made; 0 for leases and files. */
-  readonly sourceBytes: Float64Array;
+  readonly sourceBytes: readonly number[];
   /** The first tensor that reads each source. */
-  readonly sourceTensors: string[];
+  readonly sourceTensors: readonly string[];
   /** One more than there are tensors. */
-  readonly tensorSegments: Uint32Array;
-  readonly segmentSource: Uint32Array;
-  readonly segmentOffset: Float64Array;
-  readonly segmentBytes: Float64Array;
+  readonly tensorSegments: readonly number[];
+  readonly segmentSource: readonly number[];
+  readonly segmentOffset: readonly number[];
+  readonly segmentBytes: readonly number[];
+}
+
+function lengthNow(source: Source): number {
+  if (typeof source !== 'object') return 0;
+  return source instanceof Uint8Array ? source.buffer.byteLength : source.byteLength;
 }
 
 /**
- * Tells whether JavaScript has detached or resized a buffer since the table was made.
+ * Tells whether JavaScript has detached or resized a buffer since the table was made. Leases and files are not asked.
  * @returns `ERR_SNAPSHARD_SOURCE_DETACHED` for the first such buffer, naming a tensor that it holds
  */
-export function changedSource(_table: SourceTable): SnapshardError | undefined {
-  return undefined;
+export function changedSource(table: SourceTable): SnapshardError | undefined {
+  const index = table.sources.findIndex((source, position) => lengthNow(source) !== table.sourceBytes[position]);
+  const source = table.sources[index];
+  if (source === undefined) return undefined;
+  const now = lengthNow(source);
+  return new SnapshardError(
+    'ERR_SNAPSHARD_SOURCE_DETACHED',
+    `The buffer of tensor ${quote(table.sourceTensors[index] ?? '')} was ` +
+      `${now === 0 ? 'detached or emptied' : `resized to ${now} bytes`} before the save was staged ` +
+      `(it had ${table.sourceBytes[index] ?? 0} bytes). Leave the sources alone until \`staged\` resolves.`,
+  );
 }
