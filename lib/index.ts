@@ -1,0 +1,16 @@
+export type { EngineChoice } from './binding.js';
+export { capabilities, type Capabilities, type Feature } from './capabilities.js';
+export { SnapshardError, type SnapshardErrorCode } from './errors.js';
+export type { JsonValue, Metadata } from './layout/metadata.js';
+export type { FailedMessage, PublishedMessage } from './save/diagnostics.js';
+export type { Lease } from './save/lease.js';
+export type { Progress, SavePhase } from './save/progress.js';
+export type { Published, SaveTimings } from './save/published.js';
+export type { SaveOptions, SaveRequest } from './save/request.js';
+export { Save } from './save/save.js';
+export { CheckpointWriter } from './save/writer.js';
+export type { CloseOptions, WriterOptions } from './save/writer_options.js';
+export { removeCheckpoint } from './store/remove_checkpoint.js';
+export type { Dtype } from './tensor/dtype.js';
+export { fileSource, type FileSource, type FileSourceOptions } from './tensor/file_source.js';
+export type { LeaseMemory, Tensor, TensorData, TensorInput, TensorPart, Tensors, TypedArray } from './tensor/tensor.js';

@@ -1,0 +1,205 @@
+import type { StagingHandle, TransferResult } from '../binding.js';
+import { SnapshardError } from '../errors.js';
+import type { EncodedManifest } from '../layout/manifest.js';
+import { ranksDirectory } from '../layout/names.js';
+import type { NativeStore } from '../store/native_store.js';
+import { giveUp, preparePartial, publish, type PartialCheckpoint, type Publication } from '../store/publish.js';
+import { discard, retire } from '../store/retire.js';
+import type { StoreFile } from '../store/store.js';
+import type { SourceTable } from '../tensor/source.js';
+import { Deadline } from './deadline.js';
+import { quietDeferred, type Deferred } from './deferred.js';
+import { tellPublished } from './diagnostics.js';
+import { Interrupt } from './interrupt.js';
+import { composeManifests, type ManifestParts } from './manifests.js';
+import { Outcome } from './outcome.js';
+import { ProgressFeed, type Progress, type SavePhase } from './progress.js';
+import { describePublished, type Published } from './published.js';
+import { Transfer } from './transfer.js';
+
+/** What a writer lends to its saves. */
+export interface WriterResources {
+  readonly store: NativeStore;
+  readonly staging: StagingHandle;
+  readonly engineReason: string;
+  readonly deadlineMs: number;
+}
+
+/** A save whose arguments are checked and whose layout is known. */
+export interface SaveJob extends ManifestParts {
+  readonly sources: SourceTable;
+  /** `performance.now()` when `save` was called. */
+  readonly called_ms: number;
+}
+
+/**
+ * One save from its first byte to its final name. Staging starts at once; everything in the store waits for its turn.
+ * Whatever fails, what was begun is taken back before {@link Attempt.ended} resolves.
+ */
+export class Attempt {
+  readonly outcome = new Outcome();
+  readonly feed = new ProgressFeed(() => this.#progress());
+  /** Never rejects. Resolves when there is nothing left to do; never, where the device never answers. */
+  readonly ended: Promise<void>;
+  /** Never rejects. Resolves when it has ended, or the device is given up for dead. */
+  readonly settled: Promise<void>;
+  readonly #job: SaveJob;
+  readonly #resources: WriterResources;
+  readonly #transfer: Transfer;
+  readonly #started_ms = performance.now();
+  readonly #interrupt: Interrupt;
+  readonly #deadline: Deadline;
+  #phase: SavePhase = 'staging';
+  #last: Progress;
+  #published: Published | undefined;
+
+  /**
+   * @param turn when the writer's save before this one has settled
+   * @param onDead called when the device does not answer even after the deadline
+   * @throws {SnapshardError} what native refuses
+   */
+  constructor(
+    job: SaveJob,
+    resources: WriterResources,
+    signal: AbortSignal | undefined,
+    turn: Promise<void>,
+    onDead: () => void,
+  ) {
+    this.#job = job;
+    this.#resources = resources;
+    this.#last = { phase: 'staging', stagedBytes: 0, writtenBytes: 0, totalBytes: job.plan.bytes };
+    const { request, plan, sources } = job;
+    this.#transfer = new Transfer(resources.staging, plan, sources, request.inPlace, resources.store.root);
+    this.#interrupt = new Interrupt(signal, () => {
+      this.#transfer.abort();
+    });
+    const dead: Deferred<void> = quietDeferred();
+    this.#deadline = new Deadline(
+      resources.deadlineMs - (performance.now() - job.called_ms),
+      () => {
+        this.#passDeadline();
+      },
+      () => {
+        onDead();
+        dead.resolve();
+      },
+    );
+    this.ended = this.#run(turn);
+    this.settled = Promise.race([this.ended, dead.promise]);
+    void this.#watchStaging();
+  }
+
+  /** Aborts it as its signal would. */
+  abort(reason: unknown): void {
+    this.#interrupt.abort(reason);
+  }
+
+  async #watchStaging(): Promise<void> {
+    try {
+      await this.#transfer.staged;
+      this.outcome.stage();
+      if (this.#phase === 'staging') this.#enter('writing');
+    } catch (error) {
+      this.#interrupt.raise(error);
+    }
+  }
+
+  async #run(turn: Promise<void>): Promise<void> {
+    const { store } = this.#resources;
+    const { step, overwrite } = this.#job.request;
+    let partial: PartialCheckpoint | undefined;
+    try {
+      await Promise.race([turn, this.#transfer.durable]);
+      this.#interrupt.check();
+      partial = await preparePartial(store, step, overwrite);
+      const result = await this.#write(partial);
+      const { files, manifest } = await composeManifests(this.#job, result);
+      await this.#handIn(partial, files);
+      const publication = await publish(store, partial, manifest.bytes, overwrite);
+      await this.#finish(publication, manifest, result);
+    } catch (error) {
+      await this.#takeBack(partial);
+      this.outcome.fail(this.#interrupt.reasonOr(error));
+    } finally {
+      this.#deadline.clear();
+      this.#interrupt.ignoreSignal();
+      this.#enter(this.outcome.failed ? 'failed' : 'published');
+    }
+  }
+
+  async #write(partial: PartialCheckpoint): Promise<TransferResult> {
+    this.#interrupt.check();
+    const paths = this.#job.plan.files.map((file) => `${partial.path}/${file.path}`);
+    this.#transfer.open(this.#resources.store, paths);
+    return await this.#transfer.durable;
+  }
+
+  /** From here on no signal stops it; its deadline does, up to the rename. */
+  async #handIn(partial: PartialCheckpoint, files: readonly StoreFile[]): Promise<void> {
+    const { store } = this.#resources;
+    this.#interrupt.check();
+    this.#interrupt.ignoreSignal();
+    this.#enter('publishing');
+    await store.writeFiles(files.map(({ path, contents }) => ({ path: `${partial.path}/${path}`, contents })));
+    await store.syncDirectories([`${partial.path}/${ranksDirectory}`, partial.path]);
+    this.#interrupt.check();
+  }
+
+  /** Readers no longer see what it replaces when its caller learns of it; the space comes back after that. */
+  async #finish(publication: Publication, manifest: EncodedManifest, result: TransferResult): Promise<void> {
+    const { store, engineReason } = this.#resources;
+    const { plan, called_ms, request } = this.#job;
+    const published = describePublished({
+      path: `${store.root}/${publication.name}`,
+      digest: manifest.digest,
+      engineReason,
+      step: request.step,
+      plan,
+      result,
+      called_ms,
+      started_ms: this.#started_ms,
+    });
+    this.#published = published;
+    const retired = await retire(store, publication.superseded).catch(() => []);
+    this.outcome.publish(published);
+    this.#enter('published');
+    tellPublished({ root: store.root, published });
+    await discard(store, retired).catch(() => undefined);
+  }
+
+  async #takeBack(partial: PartialCheckpoint | undefined): Promise<void> {
+    await this.#transfer.stop();
+    if (partial !== undefined) await giveUp(this.#resources.store, partial);
+  }
+
+  /** The caller learns at once. What is published by then has succeeded, whatever is left to tidy up. */
+  #passDeadline(): void {
+    if (this.#published !== undefined) {
+      this.outcome.publish(this.#published);
+      return;
+    }
+    const { step } = this.#job.request;
+    const late = this.#phase === 'publishing' ? ' It may yet be published: look before you save the step again.' : '';
+    const message = `Step ${step} was not saved by its deadline (it was ${this.#phase}).${late}`;
+    const error = new SnapshardError('ERR_SNAPSHARD_DEADLINE', message);
+    this.#interrupt.raise(error);
+    this.outcome.fail(error);
+    this.#enter('failed');
+  }
+
+  #enter(phase: SavePhase): void {
+    if (this.#phase === 'failed') return;
+    this.#phase = phase;
+    this.feed.notify();
+  }
+
+  /** When the transfer has ended, what it told last stands; all of it, where it succeeded. */
+  #progress(): Progress {
+    const phase = this.#phase;
+    const { bytes } = this.#job.plan;
+    const whole = phase === 'publishing' || phase === 'published';
+    const now = whole ? { stagedBytes: bytes, writtenBytes: bytes } : this.#transfer.progress();
+    this.#last = { ...this.#last, ...now, phase };
+    return this.#last;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Why a save has to stop: the first reason counts. A signal's abort is one, until {@link Interrupt.ignoreSignal}.
+ */
+export class Interrupt {
+  readonly #signal: AbortSignal | undefined;
+  readonly #onInterrupt: () => void;
+  #cause: { readonly reason: unknown } | undefined;
+  #abortable = true;
+
+  /** @param onInterrupt called once, at the first reason */
+  constructor(signal: AbortSignal | undefined, onInterrupt: () => void) {
+    this.#signal = signal;
+    this.#onInterrupt = onInterrupt;
+    signal?.addEventListener('abort', this.#onAbort);
+  }
+
+  /** Stops the save for a failure of its own. */
+  raise(reason: unknown): void {
+    if (this.#cause !== undefined) return;
+    this.#cause = { reason };
+    this.#onInterrupt();
+  }
+
+  /** Stops the save on its caller's behalf; too late once the signal is ignored. */
+  abort(reason: unknown): void {
+    if (this.#abortable) this.raise(reason);
+  }
+
+  /** From here on the caller cannot stop it any more. */
+  ignoreSignal(): void {
+    this.#abortable = false;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  /** Throws the reason, if there is one. */
+  check(): void {
+    if (this.#cause !== undefined) throw this.#cause.reason;
+  }
+
+  /** The reason, or else what was thrown meanwhile: a consequence, where there is a reason. */
+  reasonOr(error: unknown): unknown {
+    return this.#cause === undefined ? error : this.#cause.reason;
+  }
+
+  readonly #onAbort = (): void => {
+    this.abort(this.#signal?.reason);
+  };
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { metadataText, type Metadata } from '../layout/metadata.js';
+import { validateSideFileName } from '../layout/names.js';
+import { requireStep } from '../store/arguments.js';
+import { invalidArgument, quote } from '../tensor/describe.js';
+import type { Tensors } from '../tensor/tensor.js';
+import { matching, validate } from './validate.js';
+
+/** What to save. */
+export interface SaveRequest {
+  /** An integer from 0 on. */
+  step: number;
+  tensors: Tensors;
+  /** Facts about the checkpoint, kept in its manifest; whatever JSON holds. Read at the call. */
+  metadata?: Metadata | undefined;
+  /** Side files (configuration, tokenizer, loader state) by name; text is UTF-8. Copied at the call. */
+  files?: Readonly<Record<string, string | Uint8Array>> | undefined;
+  /** Replaces the step if it is published already. Default `false`: that is an error. */
+  overwrite?: boolean | undefined;
+  /** Writes leases straight from their memory, which must not change until `staged`. Default `false`: copies them. */
+  inPlace?: boolean | undefined;
+}
+
+export interface SaveOptions {
+  /** Aborts the save, which then rejects with the signal's reason; once its manifest is being written, no more. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface SideFile {
+  readonly name: string;
+  readonly contents: Uint8Array;
+}
+
+/** A request whose small parts are checked and copied; the tensors are as they came. */
+export interface CheckedRequest {
+  readonly step: number;
+  readonly tensors: Tensors;
+  /** JSON text. */
+  readonly metadata: string;
+  readonly files: readonly SideFile[];
+  readonly overwrite: boolean;
+  readonly inPlace: boolean;
+}
+
+const requestSchema = z.strictObject({
+  step: z.unknown(),
+  tensors: z.unknown(),
+  metadata: z.unknown(),
+  files: z.unknown(),
+  overwrite: z.boolean('a boolean').default(false),
+  inPlace: z.boolean('a boolean').default(false),
+});
+
+const optionsSchema = z.strictObject({
+  signal: matching<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional(),
+});
+
+/** @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_METADATA` */
+export function checkRequest(request: SaveRequest): CheckedRequest {
+  const { overwrite, inPlace } = validate(requestSchema, request, 'the request of save');
+  const { step, tensors, metadata, files } = request;
+  requireStep(step);
+  return { step, tensors, metadata: metadataText(metadata), files: copySideFiles(files), overwrite, inPlace };
+}
+
+/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */
+export function checkSaveOptions(options: SaveOptions | undefined): AbortSignal | undefined {
+  return validate(optionsSchema, options ?? {}, 'the options of save').signal;
+}
+
+function copySideFiles(files: unknown): SideFile[] {
+  if (files === undefined) return [];
+  if (typeof files !== 'object' || files === null || ArrayBuffer.isView(files) || Array.isArray(files)) {
+    throw invalidArgument('`files`', 'an object of names and contents', files);
+  }
+  return Object.entries(files).map(([name, contents]) => {
+    validateSideFileName(name);
+    return { name, contents: copyContents(name, contents) };
+  });
+}
+
+function copyContents(name: string, contents: unknown): Uint8Array {
+  if (typeof contents === 'string') return Buffer.from(contents, 'utf8');
+  if (contents instanceof Uint8Array) return Uint8Array.from(contents);
+  throw invalidArgument(`\`files[${quote(name)}]\``, 'a string or a Uint8Array', contents);
+}

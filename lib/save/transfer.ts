@@ -1,0 +1,119 @@
+import {
+  binding,
+  type LeaseHandle,
+  type StagingHandle,
+  type TransferProgress,
+  type TransferResult,
+  type TransferStart,
+} from '../binding.js';
+import type { Plan } from '../layout/plan.js';
+import { orderSegments } from '../layout/segments.js';
+import type { NativeStore } from '../store/native_store.js';
+import { toSnapshardError, type ErrorContext } from '../store/native_error.js';
+import { changedSource, type SourceTable } from '../tensor/source.js';
+
+/** The sources of transfers under way: native reads them, so they must not be collected. */
+const held = new Set<SourceTable>();
+
+/** The bytes of one save on their way from the sources to the files. */
+export class Transfer {
+  /** Every source byte has been read, and no source was taken away or resized before. */
+  readonly staged: Promise<void>;
+  /** All files are complete and synced. */
+  readonly durable: Promise<TransferResult>;
+  readonly #start: TransferStart;
+  readonly #context: ErrorContext;
+
+  /**
+   * Starts to stage at once; nothing is written before {@link Transfer.open}.
+   * @throws {SnapshardError} what native refuses
+   */
+  constructor(staging: StagingHandle, plan: Plan, sources: SourceTable, inPlace: boolean, root: string) {
+    this.#context = { action: 'save', root, neededBytes: plan.bytes };
+    this.#start = this.#mapThrown(() => startTransfer(staging, plan, sources, inPlace));
+    held.add(sources);
+    this.staged = this.#checkStaged(sources);
+    this.durable = this.#waitDurable(sources);
+    this.staged.catch(() => undefined);
+    this.durable.catch(() => undefined);
+  }
+
+  /** Creates the files below a store, and lets writing begin. */
+  open(store: NativeStore, paths: string[]): void {
+    try {
+      binding.openFiles(this.#start.handle, store.handle, paths);
+    } catch (error) {
+      // A transfer that has failed already is gone; `durable` says why, and nothing else needs to.
+      if (!isClosed(error)) throw toSnapshardError(error, this.#context);
+    }
+  }
+
+  /** Both promises reject soon, unless the device never answers. */
+  abort(): void {
+    try {
+      binding.abortTransfer(this.#start.handle);
+    } catch (error) {
+      if (!isClosed(error)) throw toSnapshardError(error, this.#context);
+    }
+  }
+
+  /** Aborts, and waits until native has let go of sources and files. Never rejects. */
+  async stop(): Promise<void> {
+    this.abort();
+    await this.durable.catch(() => undefined);
+  }
+
+  /** `undefined` once the transfer has ended. */
+  progress(): TransferProgress | undefined {
+    return binding.transferProgress(this.#start.handle);
+  }
+
+  async #checkStaged(sources: SourceTable): Promise<void> {
+    await this.#mapRejected(this.#start.staged);
+    const changed = changedSource(sources);
+    if (changed !== undefined) throw changed;
+  }
+
+  async #waitDurable(sources: SourceTable): Promise<TransferResult> {
+    try {
+      return await this.#mapRejected(this.#start.durable);
+    } finally {
+      held.delete(sources);
+    }
+  }
+
+  #mapThrown<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      throw toSnapshardError(error, this.#context);
+    }
+  }
+
+  async #mapRejected<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      throw toSnapshardError(error, this.#context);
+    }
+  }
+}
+
+function startTransfer(staging: StagingHandle, plan: Plan, sources: SourceTable, inPlace: boolean): TransferStart {
+  const segments = orderSegments(plan, sources);
+  return binding.startTransfer(staging, {
+    headers: plan.files.map((file) => file.header),
+    fileSlices: plan.fileSlices,
+    sliceBytes: plan.sliceBytes,
+    segmentBytes: segments.segmentBytes,
+    segmentSource: segments.segmentSource,
+    segmentOffset: segments.segmentOffset,
+    sources: sources.sources,
+    sourceKinds: sources.sourceKinds,
+    inPlace,
+  });
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof Error && 'kind' in error && error.kind === 'closed';
+}

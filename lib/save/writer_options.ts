@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import type { EngineChoice } from '../binding.js';
+import { integer, invalid, matching, validate } from './validate.js';
+
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+/** The longest that a timer of Node.js waits: 24.8 days. */
+const timerMax_ms = 2 ** 31 - 1;
+const blockBytesMin = MiB;
+const blockBytesMax = 64 * MiB;
+const queueDepthMax = 256;
+const threadsMax = 64;
+
+/** How a writer works; every option has a default. */
+export interface WriterOptions {
+  /** Memory that the writer stages in, whatever the checkpoint's size: at least two blocks. Default 1 GiB. */
+  stagingBytes?: number | undefined;
+  /** Bytes of one write: a power of two from 1 to 64 MiB. Network mounts want large ones. Default 4 MiB. */
+  blockBytes?: number | undefined;
+  /** Writes in flight at most. Default 16. */
+  queueDepth?: number | undefined;
+  /** Threads that copy and hash. Default 2. */
+  threads?: number | undefined;
+  /** `io_uring` is an error where the kernel denies it; `auto`, the default, falls back to `pwrite` and says why. */
+  engine?: EngineChoice | undefined;
+  /** `false` writes through the page cache, a bounded part of it. Default `true`: direct where the file system can. */
+  direct?: boolean | undefined;
+  /** Tensor bytes of one shard file at most; a larger tensor has a file of its own. Default: one file a group. */
+  shardBytes?: number | undefined;
+  /** Milliseconds from the call of `save` after which it fails. Default: none. */
+  deadlineMs?: number | undefined;
+}
+
+export interface ResolvedWriterOptions {
+  /** A multiple of `blockBytes`. */
+  readonly stagingBytes: number;
+  readonly blockBytes: number;
+  readonly queueDepth: number;
+  readonly threads: number;
+  readonly engine: EngineChoice;
+  readonly direct: boolean;
+  readonly shardBytes: number;
+  readonly deadlineMs: number;
+}
+
+const byteCount = integer(1, Number.MAX_SAFE_INTEGER, 'a positive integer');
+
+const schema: z.ZodType<ResolvedWriterOptions> = z.strictObject({
+  stagingBytes: byteCount.default(GiB),
+  blockBytes: matching<number>(isBlockSize, 'a power of two from 1 MiB to 64 MiB').default(4 * MiB),
+  queueDepth: integer(1, queueDepthMax, `an integer from 1 to ${queueDepthMax}`).default(16),
+  threads: integer(1, threadsMax, `an integer from 1 to ${threadsMax}`).default(2),
+  engine: z.enum(['auto', 'io_uring', 'pwrite'], "'auto', 'io_uring' or 'pwrite'").default('auto'),
+  direct: z.boolean('a boolean').default(true),
+  shardBytes: matching<number>(isShardSize, 'a positive integer or Infinity').default(Infinity),
+  deadlineMs: matching<number>(isDeadline, `milliseconds from 1 to ${timerMax_ms}, or Infinity`).default(Infinity),
+});
+
+/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */
+export function resolveWriterOptions(options: unknown): ResolvedWriterOptions {
+  const resolved = validate(schema, options ?? {}, 'the options of CheckpointWriter.open');
+  const { stagingBytes, blockBytes } = resolved;
+  if (stagingBytes < 2 * blockBytes) {
+    throw invalid(`Expected at least two blocks (${2 * blockBytes}) for \`stagingBytes\` but received ${stagingBytes}.`);
+  }
+  return { ...resolved, stagingBytes: stagingBytes - (stagingBytes % blockBytes) };
+}
+
+function isBlockSize(value: unknown): boolean {
+  if (typeof value !== 'number' || !Number.isInteger(value)) return false;
+  return value >= blockBytesMin && value <= blockBytesMax && (value & (value - 1)) === 0;
+}
+
+function isShardSize(value: unknown): boolean {
+  return value === Infinity || (Number.isSafeInteger(value) && (value as number) > 0);
+}
+
+function isDeadline(value: unknown): boolean {
+  return value === Infinity || (typeof value === 'number' && value >= 1 && value <= timerMax_ms);
+}
+
+export interface CloseOptions {
+  /** Aborts the saves under way instead of waiting for them. Default `false`. */
+  abort?: boolean | undefined;
+}
+
+const closeSchema = z.strictObject({ abort: z.boolean('a boolean').default(false) });
+
+/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */
+export function checkCloseOptions(options: unknown): { readonly abort: boolean } {
+  return validate(closeSchema, options ?? {}, 'the options of close');
+}

@@ -1,0 +1,92 @@
+import { resolve } from 'node:path';
+import type { NativeError } from '../binding.js';
+import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
+
+/** What was being done when native failed, for the message. */
+export interface ErrorContext {
+  /** Completes "Cannot …", such as `open the root`. */
+  action: string;
+  /** Absolute path that the error's own path is relative to; none where no directory is involved. */
+  root?: string;
+  /** Bytes that the save needs on disk, where known. */
+  neededBytes?: number;
+}
+
+const codeOfErrno: Readonly<Record<string, SnapshardErrorCode>> = {
+  ENOSPC: 'ERR_SNAPSHARD_NO_SPACE',
+  EDQUOT: 'ERR_SNAPSHARD_NO_SPACE',
+  ENOENT: 'ERR_SNAPSHARD_NOT_FOUND',
+  ENOTDIR: 'ERR_SNAPSHARD_NOT_A_DIRECTORY',
+  EROFS: 'ERR_SNAPSHARD_READ_ONLY',
+  EACCES: 'ERR_SNAPSHARD_PERMISSION',
+  EPERM: 'ERR_SNAPSHARD_PERMISSION',
+  EMFILE: 'ERR_SNAPSHARD_TOO_MANY_FILES',
+  ENFILE: 'ERR_SNAPSHARD_TOO_MANY_FILES',
+  ENOMEM: 'ERR_SNAPSHARD_NO_MEMORY',
+};
+
+const remedyOfCode: Partial<Record<SnapshardErrorCode, string>> = {
+  ERR_SNAPSHARD_NO_SPACE: 'Free space there (removeCheckpoint removes an old step) and save again.',
+  ERR_SNAPSHARD_NOT_FOUND: 'It does not exist: create it, or correct the path.',
+  ERR_SNAPSHARD_NOT_A_DIRECTORY: 'A file is where a directory was expected: correct the path.',
+  ERR_SNAPSHARD_READ_ONLY: 'The file system is mounted read-only: remount it, or choose another root.',
+  ERR_SNAPSHARD_PERMISSION: 'This process may not: check the owner and the mode.',
+  ERR_SNAPSHARD_TOO_MANY_FILES: 'No file descriptor is free: close some, or raise the limit (`ulimit -n`).',
+  ERR_SNAPSHARD_NO_MEMORY: 'The system has no memory for it: ask for less (`stagingBytes`), or free some.',
+  ERR_SNAPSHARD_IO_URING_UNAVAILABLE:
+    "The kernel denies io_uring here (see capabilities()): open the writer with engine 'auto' or 'pwrite'.",
+};
+
+/** The one place that turns what native says into a `SnapshardError`; other errors pass through unchanged. */
+export function toSnapshardError(error: unknown, context: ErrorContext): Error {
+  if (!isNativeError(error)) return error instanceof Error ? error : new Error(String(error));
+  const code = codeOf(error);
+  const path = context.root === undefined && error.path === '' ? undefined : resolve(context.root ?? '', error.path);
+  return new SnapshardError(code, messageOf(error, code, path, context), {
+    cause: error,
+    ...(error.errnoName !== '' && { errno: error.errnoName }),
+    ...(error.syscall !== '' && { syscall: error.syscall }),
+    ...(path !== undefined && { path }),
+  });
+}
+
+/** Whether an error is what the system said with one of these symbolic names. */
+export function hasErrno(error: unknown, ...names: string[]): boolean {
+  return error instanceof SnapshardError && error.errno !== undefined && names.includes(error.errno);
+}
+
+function isNativeError(error: unknown): error is NativeError {
+  return error instanceof Error && 'kind' in error && 'errnoName' in error;
+}
+
+function codeOf(error: NativeError): SnapshardErrorCode {
+  switch (error.kind) {
+    case 'source-detached':
+      return 'ERR_SNAPSHARD_SOURCE_DETACHED';
+    case 'source-changed':
+      return 'ERR_SNAPSHARD_SOURCE_CHANGED';
+    case 'closed':
+    case 'aborted':
+      return 'ERR_SNAPSHARD_CLOSED';
+    case 'argument':
+      return 'ERR_SNAPSHARD_INVALID_ARGUMENT';
+    case 'system':
+      if (error.syscall === 'io_uring_setup') return 'ERR_SNAPSHARD_IO_URING_UNAVAILABLE';
+      return codeOfErrno[error.errnoName] ?? 'ERR_SNAPSHARD_IO';
+  }
+}
+
+function messageOf(
+  error: NativeError,
+  code: SnapshardErrorCode,
+  path: string | undefined,
+  context: ErrorContext,
+): string {
+  if (error.kind !== 'system') return `Cannot ${context.action}: ${error.message}`;
+  const needed =
+    code === 'ERR_SNAPSHARD_NO_SPACE' && context.neededBytes !== undefined
+      ? ` The save needs ${context.neededBytes} bytes.`
+      : '';
+  const remedy = remedyOfCode[code] ?? 'The system reported it; nothing was published.';
+  return `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${path === undefined ? '' : ` on ${path}`}.${needed} ${remedy}`;
+}

@@ -1,0 +1,72 @@
+import { resolve } from 'node:path';
+import { binding, type StoreHandle } from '../binding.js';
+import { toSnapshardError } from './native_error.js';
+import type { Store, StoreFile } from './store.js';
+
+/** A directory of a file system, through the native core. */
+export class NativeStore implements Store {
+  readonly root: string;
+  /** What native calls that write below this root ask for. */
+  readonly handle: StoreHandle;
+
+  private constructor(root: string, handle: StoreHandle) {
+    this.root = root;
+    this.handle = handle;
+  }
+
+  /** Opens a directory, which must exist. */
+  static async open(path: string): Promise<NativeStore> {
+    const root = resolve(path);
+    return new NativeStore(root, await mapped(() => binding.openStore(root), root, 'open the root'));
+  }
+
+  makeDirectory(path: string, hold: boolean): Promise<void> {
+    return this.#run('create a directory', () => binding.makeDirectory(this.handle, path, hold));
+  }
+
+  writeFiles(files: readonly StoreFile[]): Promise<void> {
+    const paths = files.map((file) => file.path);
+    const contents = files.map((file) => file.contents);
+    return this.#run('write a file', () => binding.writeFiles(this.handle, paths, contents));
+  }
+
+  readFile(path: string, maxBytes: number): Promise<Uint8Array> {
+    return this.#run('read a file', () => binding.readFile(this.handle, path, maxBytes));
+  }
+
+  list(path: string): Promise<string[]> {
+    return this.#run('list a directory', () => binding.list(this.handle, path));
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#run(`rename ${from} to ${to}`, () => binding.rename(this.handle, from, to));
+  }
+
+  syncDirectories(paths: readonly string[]): Promise<void> {
+    return this.#run('sync a directory', () => binding.syncDirectories(this.handle, [...paths]));
+  }
+
+  removeTree(path: string): Promise<void> {
+    return this.#run('remove a directory', () => binding.removeTree(this.handle, path));
+  }
+
+  reclaim(from: string, to: string, idleSeconds: number): Promise<boolean> {
+    return this.#run('reclaim a directory', () => binding.reclaim(this.handle, from, to, idleSeconds));
+  }
+
+  close(): Promise<void> {
+    return this.#run('close the root', () => binding.closeStore(this.handle));
+  }
+
+  #run<T>(action: string, operation: () => Promise<T>): Promise<T> {
+    return mapped(operation, this.root, action);
+  }
+}
+
+async function mapped<T>(operation: () => Promise<T>, root: string, action: string): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    throw toSnapshardError(error, { action, root });
+  }
+}
