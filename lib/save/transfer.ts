@@ -1,6 +1,5 @@
 import {
   binding,
-  type LeaseHandle,
   type StagingHandle,
   type TransferProgress,
   type TransferResult,
