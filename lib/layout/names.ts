@@ -1,5 +1,20 @@
+import { SnapshardError } from '../errors.js';
+import { describe } from '../tensor/describe.js';
+import { utf8Bytes } from './text.js';
+
 export const manifestName = 'manifest.json';
 export const ranksDirectory = 'ranks';
+
+/** Most file systems allow no longer name. */
+const fileNameLimitBytes = 255;
+const stepDigits = 10;
+const numberDigits = 5;
+/** Files of one group at most: what five digits can number. */
+export const groupFilesLimit = 99_999;
+
+const stepPattern = /^step-(\d{10,16})(?:\.g([1-9]\d{0,15}))?$/;
+const partialPattern = /^\.step-(\d{10,16})\.([0-9a-z]+)\.partial$/;
+const deadPattern = /^\.dead-[0-9a-z]+$/;
 
 export interface StepDirectory {
   readonly step: number;
@@ -7,47 +22,91 @@ export interface StepDirectory {
   readonly generation: number;
 }
 
+const stepName = (step: number): string => `step-${String(step).padStart(stepDigits, '0')}`;
+const fiveDigits = (value: number): string => String(value).padStart(numberDigits, '0');
+
 /** `step-0000001000`, and `step-0000001000.g2` for its replacement. */
-export function stepDirectoryName(_step: number, _generation: number): string {
-  throw new Error('being written');
+export function stepDirectoryName(step: number, generation: number): string {
+  return generation === 1 ? stepName(step) : `${stepName(step)}.g${generation}`;
 }
 
 /** The step and generation of a directory that {@link stepDirectoryName} named; `undefined` for any other name. */
-export function parseStepDirectory(_name: string): StepDirectory | undefined {
-  throw new Error('being written');
+export function parseStepDirectory(name: string): StepDirectory | undefined {
+  const [, digits, generationDigits = '1'] = stepPattern.exec(name) ?? [];
+  const step = Number(digits);
+  const generation = Number(generationDigits);
+  const canonical = Number.isSafeInteger(step) && stepDirectoryName(step, generation) === name;
+  return canonical ? { step, generation } : undefined;
 }
 
 /** `.step-0000002000.<nonce>.partial`: a save under way. The nonce: lower-case letters and digits. */
-export function partialDirectoryName(_step: number, _nonce: string): string {
-  throw new Error('being written');
+export function partialDirectoryName(step: number, nonce: string): string {
+  return `.${stepName(step)}.${nonce}.partial`;
 }
 
-/** The step and nonce of a directory that {@link partialDirectoryName} named. */
-export function parsePartialDirectory(_name: string): { readonly step: number; readonly nonce: string } | undefined {
-  throw new Error('being written');
+/** The step and nonce of a directory that {@link partialDirectoryName} named; `undefined` for any other name. */
+export function parsePartialDirectory(name: string): { readonly step: number; readonly nonce: string } | undefined {
+  const [, digits, nonce = ''] = partialPattern.exec(name) ?? [];
+  const step = Number(digits);
+  const canonical = Number.isSafeInteger(step) && partialDirectoryName(step, nonce) === name;
+  return canonical ? { step, nonce } : undefined;
 }
 
 /** `.dead-<nonce>`: given up, or being deleted; anyone may remove it. */
-export function deadDirectoryName(_nonce: string): string {
-  throw new Error('being written');
+export function deadDirectoryName(nonce: string): string {
+  return `.dead-${nonce}`;
 }
 
-export function isDeadDirectory(_name: string): boolean {
-  throw new Error('being written');
+export function isDeadDirectory(name: string): boolean {
+  return deadPattern.test(name);
 }
 
 /** `ranks/00000.json` */
-export function rankManifestName(_rank: number): string {
-  throw new Error('being written');
+export function rankManifestName(rank: number): string {
+  return `${ranksDirectory}/${fiveDigits(rank)}.json`;
 }
 
 /** `ranks/00000.digests` */
-export function rankDigestsName(_rank: number): string {
-  throw new Error('being written');
+export function rankDigestsName(rank: number): string {
+  return `${ranksDirectory}/${fiveDigits(rank)}.digests`;
+}
+
+/** `model-00001-of-00002.safetensors`: what Hugging Face looks for. Files count from 1. */
+export function shardName(group: string, file: number, files: number): string {
+  return `${group}-${fiveDigits(file)}-of-${fiveDigits(files)}.safetensors`;
+}
+
+/** `shard-00001-model-00001-of-00001.safetensors`: as PyTorch DCP names slices. Ranks count from 0, shards from 1. */
+export function slicedShardName(rank: number, group: string, file: number, files: number): string {
+  return `shard-${fiveDigits(rank + 1)}-${shardName(group, file, files)}`;
+}
+
+/** `model.safetensors.index.json` */
+export function indexName(group: string): string {
+  return `${group}.safetensors.index.json`;
+}
+
+function sideFileFault(name: unknown): string | undefined {
+  if (typeof name !== 'string' || name === '') return 'must be a string that is not empty';
+  if (!name.isWellFormed()) return 'must be well-formed Unicode, with no lone surrogates';
+  if (/[/\\\u0000-\u001f\u007f]/.test(name)) return 'must be a plain file name, with no folder and no control character';
+  if (utf8Bytes(name) > fileNameLimitBytes) return `must be at most ${fileNameLimitBytes} bytes long`;
+  const folded = name.toLowerCase();
+  const taken = folded === manifestName || folded === ranksDirectory || folded.startsWith('.');
+  const shard = folded.endsWith('.safetensors') || folded.endsWith('.safetensors.index.json');
+  return taken || shard ? `must not be ${manifestName}, ${ranksDirectory}, .*, *.safetensors or their index` : undefined;
 }
 
 /**
- * Side files lie in the step's directory itself: plain names only, and none that Snapshard uses.
+ * Side files lie in the step's directory itself: plain names only, and none that Snapshard, or a reader of the shards,
+ * takes for something else.
  * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_NAME`
  */
-export function validateSideFileName(_name: string): void {}
+export function validateSideFileName(name: unknown): asserts name is string {
+  const fault = sideFileFault(name);
+  if (fault === undefined) return;
+  throw new SnapshardError(
+    'ERR_SNAPSHARD_INVALID_NAME',
+    `The name of a side file ${fault}, but received ${describe(name)}.`,
+  );
+}

@@ -1,4 +1,10 @@
-import type { TensorSpec } from '../tensor/tensor.js';
+import { SnapshardError } from '../errors.js';
+import { quote } from '../tensor/describe.js';
+import { sameDimensions } from '../tensor/shape.js';
+import { type TensorSpec, isWhole } from '../tensor/tensor.js';
+import { HeaderBuilder, headerLimitBytes } from './header.js';
+import { groupFilesLimit, shardName, slicedShardName } from './names.js';
+import { type Run, type Slice, orderSlices } from './order.js';
 
 export interface PlanOptions {
   /** Tensor bytes of one file at most; a larger tensor has a file of its own. `Infinity`: one file a group. */
@@ -23,6 +29,8 @@ export interface Plan {
   /** What it was made from, in input order. */
   readonly specs: readonly TensorSpec[];
   readonly shardBytes: number;
+  /** The rank that writes it. */
+  readonly rank: number;
   /** Whether a tensor comes in several slices, so that names and headers are those of PyTorch DCP. */
   readonly sliced: boolean;
   readonly files: readonly PlannedFile[];
@@ -36,23 +44,122 @@ export interface Plan {
   readonly bytes: number;
 }
 
-/** Segments of all slices in file order, as the native core takes them. */
-export interface OrderedSegments {
-  readonly segmentBytes: Float64Array;
-  readonly segmentSource: Uint32Array;
-  readonly segmentOffset: Float64Array;
+/** Slices that share a file, and the file's header. */
+interface Shard {
+  readonly group: string;
+  readonly slices: Slice[];
+  readonly header: HeaderBuilder;
+}
+
+const soleRank = 0;
+
+function headerTooLarge(spec: TensorSpec): SnapshardError {
+  return new SnapshardError(
+    'ERR_SNAPSHARD_HEADER_TOO_LARGE',
+    `The name of tensor ${quote(spec.name)} has ${spec.name.length} characters, more than fits a header of less than ` +
+      `${headerLimitBytes} bytes. Shorten it.`,
+  );
+}
+
+/** Cuts a run into shards: a new one where the next tensor, or the header, would be too much for the last. */
+function cutRun(run: Run, shardBytes: number, sliced: boolean): Shard[] {
+  const shards: Shard[] = [];
+  let last: Shard | undefined;
+  for (const slice of run.slices) {
+    const fits = last !== undefined && last.header.dataBytes + slice.spec.bytes <= shardBytes;
+    if (fits && last?.header.add(slice.spec)) {
+      last.slices.push(slice);
+      continue;
+    }
+    last = { group: run.group, slices: [slice], header: new HeaderBuilder(sliced) };
+    if (!last.header.add(slice.spec)) throw headerTooLarge(slice.spec);
+    shards.push(last);
+  }
+  return shards;
+}
+
+function filesOfGroups(shards: readonly Shard[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { group } of shards) counts.set(group, (counts.get(group) ?? 0) + 1);
+  for (const [group, count] of counts) {
+    if (count <= groupFilesLimit) continue;
+    throw new SnapshardError(
+      'ERR_SNAPSHARD_INVALID_ARGUMENT',
+      `Group ${quote(group)} would take ${count} files, and ${groupFilesLimit} are the most. Raise \`shardBytes\`.`,
+    );
+  }
+  return counts;
+}
+
+function nameFiles(shards: readonly Shard[], sliced: boolean): PlannedFile[] {
+  const counts = filesOfGroups(shards);
+  const numbers = new Map<string, number>();
+  let firstSlice = 0;
+  return shards.map(({ group, slices, header: builder }) => {
+    const number = (numbers.get(group) ?? 0) + 1;
+    numbers.set(group, number);
+    const count = counts.get(group) ?? number;
+    const path = sliced ? slicedShardName(soleRank, group, number, count) : shardName(group, number, count);
+    const header = builder.finish();
+    const file = { path, group, bytes: header.length + builder.dataBytes, header, firstSlice };
+    firstSlice += slices.length;
+    return { ...file, sliceCount: slices.length };
+  });
+}
+
+/** Where each slice begins in its file. */
+function sliceOffsets(files: readonly PlannedFile[], sliceBytes: Float64Array): Float64Array {
+  const offsets = new Float64Array(sliceBytes.length);
+  for (const { header, firstSlice, sliceCount } of files) {
+    let offset = header.length;
+    for (let slice = firstSlice; slice < firstSlice + sliceCount; slice += 1) {
+      offsets[slice] = offset;
+      offset += sliceBytes[slice] ?? 0;
+    }
+  }
+  return offsets;
 }
 
 /**
- * @param specs of {@link normalizeTensors}, already checked for coverage
+ * @param specs of `normalizeTensors`, already checked for coverage
  * @throws {SnapshardError} `ERR_SNAPSHARD_HEADER_TOO_LARGE` (one tensor alone), `ERR_SNAPSHARD_INVALID_ARGUMENT` (more
  *   than 99,999 files in a group)
  */
-export function buildPlan(_specs: readonly TensorSpec[], _options: PlanOptions): Plan {
-  throw new Error('being written');
+export function buildPlan(specs: readonly TensorSpec[], { shardBytes }: PlanOptions): Plan {
+  const sliced = !specs.every(isWhole);
+  const shards = orderSlices(specs).flatMap((run) => cutRun(run, shardBytes, sliced));
+  const files = nameFiles(shards, sliced);
+  const slices = shards.flatMap((shard) => shard.slices);
+  const sliceBytes = Float64Array.from(slices, ({ spec }) => spec.bytes);
+  return {
+    specs,
+    shardBytes,
+    rank: soleRank,
+    sliced,
+    files,
+    fileSlices: Uint32Array.from(files, ({ sliceCount }) => sliceCount),
+    order: Uint32Array.from(slices, ({ input }) => input),
+    sliceBytes,
+    sliceOffsets: sliceOffsets(files, sliceBytes),
+    bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+  };
+}
+
+function sameSpec(left: TensorSpec, right: TensorSpec | undefined): boolean {
+  if (left === right) return true;
+  if (right === undefined) return false;
+  return (
+    left.name === right.name &&
+    left.dtype === right.dtype &&
+    left.group === right.group &&
+    sameDimensions(left.shape, right.shape) &&
+    sameDimensions(left.globalShape, right.globalShape) &&
+    sameDimensions(left.origin, right.origin)
+  );
 }
 
 /** Whether a plan can serve these specs, in this order, as it is. */
-export function planMatches(_plan: Plan, _specs: readonly TensorSpec[], _options: PlanOptions): boolean {
-  throw new Error('being written');
+export function planMatches(plan: Plan, specs: readonly TensorSpec[], { shardBytes }: PlanOptions): boolean {
+  if (plan.shardBytes !== shardBytes || plan.specs.length !== specs.length) return false;
+  return plan.specs.every((spec, index) => sameSpec(spec, specs[index]));
 }
