@@ -1,0 +1,193 @@
+#include "io/directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "io/tree.h"
+
+namespace snapshard {
+
+namespace {
+
+constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+bool stays_below(std::string_view path) {
+  if (path.starts_with('/')) return false;
+  while (!path.empty()) {
+    const size_t end = path.find('/');
+    if (path.substr(0, end) == "..") return false;
+    path = end == std::string_view::npos ? std::string_view() : path.substr(end + 1);
+  }
+  return true;
+}
+
+// For kernels without openat2: one component at a time, none of them a link.
+int open_by_components(int root, const std::string& path, int flags, mode_t mode) {
+  UniqueFd at(::openat(root, ".", kOpenDirectory));
+  size_t start = 0;
+  while (at.valid()) {
+    const size_t end = path.find('/', start);
+    if (end == std::string::npos) return ::openat(at.get(), path.c_str() + start, flags | O_NOFOLLOW, mode);
+    at = UniqueFd(::openat(at.get(), path.substr(start, end - start).c_str(), kOpenDirectory | O_NOFOLLOW));
+    start = end + 1;
+  }
+  return -1;
+}
+
+int open_resolved(int root, const std::string& path, int flags, mode_t mode) {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(static_cast<unsigned>(flags));
+  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const long fd = ::syscall(__NR_openat2, root, path.c_str(), &how, sizeof(how));
+  // A sandbox may answer EPERM for a call that it does not know.
+  if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
+  return open_by_components(root, path, flags, mode);
+}
+
+int write_all(int fd, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    if (written == 0) return EIO;
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return 0;
+}
+
+// Whether this descriptor now holds the lock; `unsupported` where the file system locks no directories.
+enum class Lock { kTaken, kBusy, kUnsupported };
+
+Lock try_lock(int fd) {
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return Lock::kBusy;
+    if (errno != EINTR) return Lock::kUnsupported;
+  }
+  return Lock::kTaken;
+}
+
+}  // namespace
+
+Status Directory::open(const std::string& path) {
+  root_ = UniqueFd(::open(path.c_str(), kOpenDirectory));
+  return root_.valid() ? Status() : Status::system(errno, "open", path);
+}
+
+Status Directory::open_below(const std::string& path, int flags, mode_t mode, UniqueFd& file) {
+  if (!stays_below(path)) return Status::system(EXDEV, "openat2", path);
+  file = UniqueFd(open_resolved(root_.get(), path.empty() ? "." : path, flags | O_CLOEXEC, mode));
+  return file.valid() ? Status() : Status::system(errno, "openat2", path);
+}
+
+Status Directory::find_place(const std::string& path, const char* syscall, Place& place) {
+  const size_t slash = path.rfind('/');
+  place.name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (place.name.empty() || place.name == "." || place.name == "..") return Status::system(EINVAL, syscall, path);
+  return open_below(slash == std::string::npos ? "" : path.substr(0, slash), kOpenDirectory, 0, place.parent);
+}
+
+Status Directory::make_directory(const std::string& path, bool hold) {
+  Place place;
+  Status status = find_place(path, "mkdirat", place);
+  if (!status.ok()) return status;
+  if (::mkdirat(place.parent.get(), place.name.c_str(), 0777) != 0) return Status::system(errno, "mkdirat", path);
+  if (!hold) return {};
+  UniqueFd made;
+  status = open_below(path, kOpenDirectory, 0, made);
+  if (!status.ok()) return status;
+  // Where the file system has no such locks, the age of the directory protects it instead.
+  if (try_lock(made.get()) == Lock::kTaken) held_[path] = std::move(made);
+  return {};
+}
+
+Status Directory::create_file(const std::string& path, UniqueFd& file) {
+  return open_below(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666, file);
+}
+
+Status Directory::write_file(const std::string& path, std::span<const std::byte> bytes, UniqueFd& file) {
+  Status status = create_file(path, file);
+  if (!status.ok()) return status;
+  const int error = write_all(file.get(), bytes);
+  return error == 0 ? Status() : Status::system(error, "write", path);
+}
+
+Status Directory::read_file(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes) {
+  UniqueFd file;
+  Status status = open_below(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, file);
+  if (!status.ok()) return status;
+  struct stat information {};
+  if (::fstat(file.get(), &information) != 0) return Status::system(errno, "fstat", path);
+  if (!S_ISREG(information.st_mode)) return Status::system(EINVAL, "read", path);
+  if (static_cast<uint64_t>(information.st_size) > bytes_max) return Status::system(EFBIG, "read", path);
+  bytes.resize(static_cast<size_t>(information.st_size));
+  size_t have = 0;
+  while (have < bytes.size()) {
+    const ssize_t count = ::read(file.get(), bytes.data() + have, bytes.size() - have);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Status::system(errno, "read", path);
+    if (count == 0) break;
+    have += static_cast<size_t>(count);
+  }
+  bytes.resize(have);
+  return {};
+}
+
+Status Directory::list(const std::string& path, std::vector<std::string>& names) {
+  UniqueFd directory;
+  Status status = open_below(path, kOpenDirectory, 0, directory);
+  if (!status.ok()) return status;
+  const int error = list_names(std::move(directory), names);
+  return error == 0 ? Status() : Status::system(error, "readdir", path);
+}
+
+Status Directory::rename(const std::string& from, const std::string& to) {
+  Place source;
+  Place target;
+  Status status = find_place(from, "renameat2", source);
+  if (status.ok()) status = find_place(to, "renameat2", target);
+  if (!status.ok()) return status;
+  const int error = rename_without_replacing(source.parent.get(), source.name, target.parent.get(), target.name);
+  if (error != 0) return Status::system(error, "renameat2", from);
+  held_.erase(from);
+  return {};
+}
+
+Status Directory::sync(const std::string& path) {
+  UniqueFd directory;
+  Status status = open_below(path, kOpenDirectory, 0, directory);
+  if (!status.ok()) return status;
+  return ::fsync(directory.get()) == 0 ? Status() : Status::system(errno, "fsync", path);
+}
+
+Status Directory::remove_tree(const std::string& path) {
+  Place place;
+  const Status status = find_place(path, "unlinkat", place);
+  if (!status.ok()) return status.error() == ENOENT ? Status() : status;
+  const int error = remove_recursively(place.parent.get(), place.name);
+  if (error != 0) return Status::system(error, "unlinkat", path);
+  held_.erase(path);
+  return {};
+}
+
+Status Directory::reclaim(const std::string& from, const std::string& to, double idle_seconds, bool& reclaimed) {
+  reclaimed = false;
+  UniqueFd directory;
+  Status status = open_below(from, kOpenDirectory, 0, directory);
+  if (!status.ok()) return status.error() == ENOENT ? Status() : status;
+  const Lock lock = try_lock(directory.get());
+  if (lock == Lock::kBusy) return {};
+  if (lock == Lock::kUnsupported && seconds_since_change(directory.get()) < idle_seconds) return {};
+  status = rename(from, to);
+  reclaimed = status.ok();
+  return status.error() == ENOENT ? Status() : status;
+}
+
+}  // namespace snapshard

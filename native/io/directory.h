@@ -1,0 +1,54 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+
+namespace snapshard {
+
+// A directory opened once. Every path is relative to it and stays below it: `..`, absolute paths and symbolic links on
+// the way are refused by the kernel (openat2(2); component by component where the kernel is older than 5.6). The empty
+// path is the directory itself. One thread at a time. Modes follow the umask.
+class Directory {
+ public:
+  Status open(const std::string& path);
+
+  Status make_directory(const std::string& path, bool hold);
+  // A new file, open for writing.
+  Status create_file(const std::string& path, UniqueFd& file);
+  // Creates and fills a file. Not synced: the caller keeps `file` and syncs it.
+  Status write_file(const std::string& path, std::span<const std::byte> bytes, UniqueFd& file);
+  Status read_file(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
+  // Reopens the directory, so that a network file system asks its server again.
+  Status list(const std::string& path, std::vector<std::string>& names);
+  // Never replaces anything.
+  Status rename(const std::string& from, const std::string& to);
+  Status sync(const std::string& path);
+  // What is not there is no error; a symbolic link is removed, never followed.
+  Status remove_tree(const std::string& path);
+  // Renames a directory that no process holds. Where the file system has no locks: in which nothing changed for
+  // `idle_seconds`.
+  Status reclaim(const std::string& from, const std::string& to, double idle_seconds, bool& reclaimed);
+
+ private:
+  struct Place {
+    UniqueFd parent;
+    std::string name;
+  };
+
+  Status open_below(const std::string& path, int flags, mode_t mode, UniqueFd& file);
+  Status find_place(const std::string& path, const char* syscall, Place& place);
+
+  UniqueFd root_;
+  // Locks on directories that this process is filling, by path.
+  std::map<std::string, UniqueFd> held_;
+};
+
+}  // namespace snapshard

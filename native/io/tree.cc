@@ -1,0 +1,99 @@
+#include "io/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace snapshard {
+
+namespace {
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
+
+constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+double newest_change(int directory, const char* name) {
+  struct stat information {};
+  if (::fstatat(directory, name, &information, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0) return 0;
+  const auto modified = static_cast<double>(information.st_mtim.tv_sec);
+  return std::max(modified, static_cast<double>(information.st_ctim.tv_sec));
+}
+
+double newest_change_below(int directory, int depth) {
+  double newest = newest_change(directory, "");
+  std::vector<std::string> names;
+  if (list_names(UniqueFd(::openat(directory, ".", kOpenDirectory)), names) != 0) return newest;
+  for (const std::string& name : names) {
+    newest = std::max(newest, newest_change(directory, name.c_str()));
+    if (depth == 0) continue;
+    const UniqueFd child(::openat(directory, name.c_str(), kOpenDirectory));
+    if (child.valid()) newest = std::max(newest, newest_change_below(child.get(), depth - 1));
+  }
+  return newest;
+}
+
+int remove_contents(int parent, const std::string& name) {
+  UniqueFd directory(::openat(parent, name.c_str(), kOpenDirectory));
+  if (!directory.valid()) return errno == ENOENT ? 0 : errno;
+  std::vector<std::string> names;
+  const int listed = list_names(UniqueFd(::openat(directory.get(), ".", kOpenDirectory)), names);
+  int first = listed;
+  for (const std::string& child : names) {
+    const int error = remove_recursively(directory.get(), child);
+    if (first == 0) first = error;
+  }
+  return first;
+}
+
+}  // namespace
+
+int list_names(UniqueFd directory, std::vector<std::string>& names) {
+  if (!directory.valid()) return errno;
+  const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(directory.get()));
+  if (stream == nullptr) return errno;
+  (void)directory.release();
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) return errno;
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+}
+
+int rename_without_replacing(int from_parent, const std::string& from, int to_parent, const std::string& to) {
+  const long renamed =
+      ::syscall(__NR_renameat2, from_parent, from.c_str(), to_parent, to.c_str(), RENAME_NOREPLACE);
+  if (renamed == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  return ::renameat(from_parent, from.c_str(), to_parent, to.c_str()) == 0 ? 0 : errno;
+}
+
+int remove_recursively(int parent, const std::string& name) {
+  if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return 0;
+  if (errno != EISDIR && errno != EPERM) return errno;
+  const int error = remove_contents(parent, name);
+  if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+  return error != 0 ? error : errno;
+}
+
+double seconds_since_change(int directory) {
+  constexpr int kLevels = 2;
+  return static_cast<double>(::time(nullptr)) - newest_change_below(directory, kLevels);
+}
+
+}  // namespace snapshard

@@ -1,0 +1,21 @@
+// What Directory does with whole trees and names, below descriptors. Errors are errno values; 0 is success.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace snapshard {
+
+[[nodiscard]] int list_names(UniqueFd directory, std::vector<std::string>& names);
+// EEXIST or ENOTEMPTY where the target is taken. Where the file system has no RENAME_NOREPLACE (NFS), rename(2) itself
+// refuses to replace a directory that is not empty.
+[[nodiscard]] int rename_without_replacing(int from_parent, const std::string& from, int to_parent,
+                                           const std::string& to);
+// Goes on past what it cannot remove, and returns the first error.
+[[nodiscard]] int remove_recursively(int parent, const std::string& name);
+// Seconds since the newest change of the directory or of anything in it, by the system's clock.
+[[nodiscard]] double seconds_since_change(int directory);
+
+}  // namespace snapshard

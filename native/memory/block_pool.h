@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "base/status.h"
+#include "memory/mapping.h"
+
+namespace snapshard {
+
+// A fixed number of equal blocks in one faulted mapping. Any thread may take and give back.
+class BlockPool {
+ public:
+  // `total_bytes` is a multiple of `block_bytes`.
+  static Status create(uint64_t total_bytes, uint64_t block_bytes, BlockPool& pool);
+
+  BlockPool() = default;
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+
+  // All of `count` blocks or none: who waits holds nothing.
+  [[nodiscard]] bool try_take(size_t count, std::byte** blocks);
+  void give_back(std::byte* block);
+
+  [[nodiscard]] uint64_t block_bytes() const { return block_bytes_; }
+  [[nodiscard]] const Mapping& memory() const { return memory_; }
+
+ private:
+  Mapping memory_;
+  uint64_t block_bytes_ = 0;
+  std::mutex mutex_;
+  std::vector<std::byte*> free_;
+};
+
+}  // namespace snapshard

@@ -1,0 +1,80 @@
+#include "memory/mapping.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include <utility>
+
+#include "base/sizes.h"
+
+namespace snapshard {
+
+namespace {
+
+constexpr size_t kHugePageBytes = 2 * kMiB;
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+// The mapping is made larger than asked, and what lies before and after the aligned part is given back.
+std::byte* trim_to_alignment(std::byte* start, size_t total, size_t wanted) {
+  const auto address = reinterpret_cast<uintptr_t>(start);
+  const uintptr_t aligned = round_up(address, kHugePageBytes);
+  const size_t before = aligned - address;
+  const size_t after = total - before - wanted;
+  if (before > 0) ::munmap(start, before);
+  if (after > 0) ::munmap(reinterpret_cast<void*>(aligned + wanted), after);
+  return reinterpret_cast<std::byte*>(aligned);
+}
+
+}  // namespace
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      mapped_bytes_(std::exchange(other.mapped_bytes_, 0)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  if (this != &other) {
+    unmap();
+    data_ = std::exchange(other.data_, nullptr);
+    bytes_ = std::exchange(other.bytes_, 0);
+    mapped_bytes_ = std::exchange(other.mapped_bytes_, 0);
+  }
+  return *this;
+}
+
+Mapping::~Mapping() { unmap(); }
+
+void Mapping::unmap() {
+  if (data_ != nullptr) ::munmap(data_, mapped_bytes_);
+}
+
+Status Mapping::create(size_t bytes, Mapping& mapping) {
+  constexpr size_t kLimit = size_t{1} << 46;
+  if (bytes == 0 || bytes > kLimit) return Status::system(ENOMEM, "mmap");
+  const size_t wanted = round_up(bytes, kDirectAlignment);
+  const size_t total = wanted + kHugePageBytes;
+  void* start = ::mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED) return Status::system(errno, "mmap");
+  Mapping made;
+  made.data_ = trim_to_alignment(static_cast<std::byte*>(start), total, wanted);
+  made.bytes_ = bytes;
+  made.mapped_bytes_ = wanted;
+  // Only a wish: without huge pages the mapping works, slower.
+  (void)::madvise(made.data_, wanted, MADV_HUGEPAGE);
+  mapping = std::move(made);
+  return {};
+}
+
+Status Mapping::prefault() {
+  if (::madvise(data_, mapped_bytes_, MADV_POPULATE_WRITE) == 0) return {};
+  if (errno == ENOMEM || errno == EFAULT) return Status::system(ENOMEM, "madvise");
+  // Kernels before 5.14 do not know the advice: touch each page.
+  for (size_t offset = 0; offset < mapped_bytes_; offset += kDirectAlignment) {
+    reinterpret_cast<volatile char*>(data_)[offset] = 0;
+  }
+  return {};
+}
+
+}  // namespace snapshard

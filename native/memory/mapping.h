@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+
+#include "base/status.h"
+
+namespace snapshard {
+
+// Anonymous memory of its own: zeroed, aligned to 2 MiB, huge pages asked for. Unmapped with the object.
+class Mapping {
+ public:
+  Mapping() = default;
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping();
+
+  static Status create(size_t bytes, Mapping& mapping);
+
+  // Makes every page present now, so that no copy pays for it later. Fails with ENOMEM where memory is short.
+  [[nodiscard]] Status prefault();
+
+  [[nodiscard]] std::byte* data() const { return data_; }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
+
+ private:
+  void unmap();
+
+  std::byte* data_ = nullptr;
+  size_t bytes_ = 0;
+  size_t mapped_bytes_ = 0;
+};
+
+}  // namespace snapshard

@@ -1,0 +1,92 @@
+#include "napi/environment.h"
+
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "napi/convert.h"
+
+namespace snapshard {
+
+namespace {
+
+// How long the end of an environment waits for a device before it leaves threads and memory behind.
+constexpr std::chrono::seconds kShutDownLimit(20);
+
+using Holder = std::shared_ptr<Environment>;
+
+}  // namespace
+
+Environment::Environment(Napi::Env env)
+    : queue(std::make_shared<JsQueue>(env)),
+      engine(std::make_shared<Engine>()),
+      background(std::make_shared<TaskThread>()) {
+  background->start("snapshard-pool");
+}
+
+void Environment::attach(Napi::Env env) {
+  auto* holder = new Holder();
+  try {
+    *holder = std::make_shared<Environment>(env);
+  } catch (const std::system_error& error) {
+    delete holder;
+    throw Napi::Error::New(env, std::string("Snapshard could not start a thread: ") + error.what());
+  }
+  napi_set_instance_data(env, holder, nullptr, nullptr);
+  napi_add_env_cleanup_hook(
+      env,
+      [](void* data) {
+        const std::unique_ptr<Holder> ending(static_cast<Holder*>(data));
+        (*ending)->shut_down();
+      },
+      holder);
+}
+
+Environment& Environment::of(Napi::Env env) {
+  void* holder = nullptr;
+  napi_get_instance_data(env, &holder);
+  return **static_cast<Holder*>(holder);
+}
+
+// Stop, drain, join, then release. What a device still owns is left behind for ever.
+void Environment::shut_down() {
+  queue->close();
+  bool ended = engine->stop(kShutDownLimit);
+  for (const auto& [handle, store] : stores) ended = store->thread.stop(kShutDownLimit) && ended;
+  ended = background->stop(kShutDownLimit) && ended;
+  for (auto& [handle, running] : transfers) running.sources.Reset();
+  if (!ended) (void)new Holder(shared_from_this());
+  promises_.clear();
+  queue->release();
+}
+
+uint64_t Environment::open_promise(Napi::Env env, Napi::Promise& promise) {
+  const uint64_t id = ++last_promise_;
+  const auto [entry, inserted] = promises_.emplace(id, Napi::Promise::Deferred::New(env));
+  promise = entry->second.Promise();
+  queue->hold();
+  return id;
+}
+
+void Environment::resolve(Napi::Env, uint64_t promise, Napi::Value value) {
+  const auto entry = promises_.extract(promise);
+  if (entry.empty()) return;
+  entry.mapped().Resolve(value);
+  queue->let_go();
+}
+
+void Environment::reject(Napi::Env env, uint64_t promise, const Status& status) {
+  const auto entry = promises_.extract(promise);
+  if (entry.empty()) return;
+  entry.mapped().Reject(to_error(env, status).Value());
+  queue->let_go();
+}
+
+void Environment::settle(const std::shared_ptr<Environment>& environment, uint64_t promise, Status status, Fill fill) {
+  environment->queue->post([environment, promise, result = std::move(status), make = std::move(fill)](Napi::Env env) {
+    if (!result.ok()) return environment->reject(env, promise, result);
+    environment->resolve(env, promise, make ? make(env) : env.Undefined());
+  });
+}
+
+}  // namespace snapshard

@@ -1,0 +1,192 @@
+#include <errno.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "napi/calls.h"
+#include "napi/convert.h"
+#include "napi/environment.h"
+
+namespace snapshard {
+
+namespace {
+
+using Work = std::function<Status(Directory&)>;
+
+std::shared_ptr<Store> find_store(const Napi::CallbackInfo& info) {
+  const auto& stores = Environment::of(info.Env()).stores;
+  const auto entry = stores.find(to_handle(info[0]));
+  if (entry == stores.end()) throw_closed(info.Env(), "store");
+  return entry->second;
+}
+
+// Runs `work` on the store's thread; the promise resolves to what `fill` makes afterwards.
+Napi::Value run(Napi::Env env, const std::shared_ptr<Store>& store, Work work, Environment::Fill fill = nullptr) {
+  const auto environment = Environment::of(env).shared_from_this();
+  Napi::Promise promise;
+  const uint64_t id = environment->open_promise(env, promise);
+  store->thread.post([environment, id, job = std::move(work), make = std::move(fill)](Directory* directory) {
+    Status status =
+        directory != nullptr ? job(*directory) : Status::failure(Failure::kClosed, "the store is closed");
+    Environment::settle(environment, id, std::move(status), make);
+  });
+  return promise;
+}
+
+Napi::Value open_store(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = to_text(info[0], "a path");
+  const auto environment = Environment::of(env).shared_from_this();
+  const auto store = std::make_shared<Store>();
+  try {
+    store->thread.start();
+  } catch (const std::system_error&) {
+    throw_status(env, Status::system(EAGAIN, "pthread_create"));
+  }
+  const uint32_t handle = environment->next_handle();
+  environment->stores.emplace(handle, store);
+  Napi::Promise promise;
+  const uint64_t id = environment->open_promise(env, promise);
+  store->thread.post([environment, id, handle, path](Directory* directory) {
+    Status status = directory != nullptr ? directory->open(path) : Status::failure(Failure::kClosed, "closed");
+    environment->queue->post([environment, id, handle, result = std::move(status)](Napi::Env js) {
+      if (result.ok()) return environment->resolve(js, id, Napi::Number::New(js, handle));
+      const auto failed = environment->stores.extract(handle);
+      // The thread is idle: it has told its last.
+      if (!failed.empty()) (void)failed.mapped()->thread.stop(std::chrono::seconds(1));
+      environment->reject(js, id, result);
+    });
+  });
+  return promise;
+}
+
+Napi::Value close_store(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto store = find_store(info);
+  const auto environment = Environment::of(env).shared_from_this();
+  environment->stores.erase(to_handle(info[0]));
+  Napi::Promise promise;
+  const uint64_t id = environment->open_promise(env, promise);
+  // Behind all calls made before; the thread is idle when JavaScript hears of it.
+  store->thread.post([environment, store, id](Directory*) {
+    environment->queue->post([environment, store, id](Napi::Env js) {
+      (void)store->thread.stop(std::chrono::seconds(1));
+      environment->resolve(js, id, js.Undefined());
+    });
+  });
+  return promise;
+}
+
+Napi::Value make_directory(const Napi::CallbackInfo& info) {
+  const bool hold = to_flag(info[2], "a boolean");
+  return run(info.Env(), find_store(info), [path = to_text(info[1], "a path"), hold](Directory& directory) {
+    return directory.make_directory(path, hold);
+  });
+}
+
+Status write_and_sync(Directory& directory, const std::vector<std::string>& paths,
+                      const std::vector<std::vector<std::byte>>& contents) {
+  std::vector<UniqueFd> files(paths.size());
+  for (size_t i = 0; i < paths.size(); ++i) {
+    Status status = directory.write_file(paths[i], contents[i], files[i]);
+    if (!status.ok()) return status;
+  }
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (::fsync(files[i].get()) != 0) return Status::system(errno, "fsync", paths[i]);
+    if (::close(files[i].release()) != 0 && errno != EINTR) return Status::system(errno, "close", paths[i]);
+  }
+  return {};
+}
+
+Napi::Value write_files(const Napi::CallbackInfo& info) {
+  constexpr const char* kExpected = "as many Uint8Arrays as paths";
+  auto paths = to_texts(info[1], "a list of paths");
+  if (!info[2].IsArray()) throw_argument(info.Env(), kExpected);
+  const auto list = info[2].As<Napi::Array>();
+  if (list.Length() != paths.size()) throw_argument(info.Env(), kExpected);
+  std::vector<std::vector<std::byte>> contents;
+  for (uint32_t i = 0; i < list.Length(); ++i) contents.push_back(copy_bytes(list.Get(i), kExpected));
+  return run(info.Env(), find_store(info), [paths = std::move(paths), contents = std::move(contents)](Directory& root) {
+    return write_and_sync(root, paths, contents);
+  });
+}
+
+Napi::Value read_file(const Napi::CallbackInfo& info) {
+  const uint64_t bytes_max = to_bytes(info[2], "a number of bytes");
+  const auto bytes = std::make_shared<std::vector<std::byte>>();
+  return run(
+      info.Env(), find_store(info),
+      [path = to_text(info[1], "a path"), bytes_max, bytes](Directory& directory) {
+        return directory.read_file(path, bytes_max, *bytes);
+      },
+      [bytes](Napi::Env env) -> Napi::Value {
+        auto array = Napi::Uint8Array::New(env, bytes->size());
+        if (!bytes->empty()) std::memcpy(array.Data(), bytes->data(), bytes->size());
+        return array;
+      });
+}
+
+Napi::Value list(const Napi::CallbackInfo& info) {
+  const auto names = std::make_shared<std::vector<std::string>>();
+  return run(
+      info.Env(), find_store(info),
+      [path = to_text(info[1], "a path"), names](Directory& directory) { return directory.list(path, *names); },
+      [names](Napi::Env env) -> Napi::Value {
+        auto array = Napi::Array::New(env, names->size());
+        for (uint32_t i = 0; i < names->size(); ++i) array.Set(i, Napi::String::New(env, (*names)[i]));
+        return array;
+      });
+}
+
+Napi::Value rename(const Napi::CallbackInfo& info) {
+  return run(info.Env(), find_store(info),
+             [from = to_text(info[1], "a path"), to = to_text(info[2], "a path")](Directory& directory) {
+               return directory.rename(from, to);
+             });
+}
+
+Napi::Value sync_directories(const Napi::CallbackInfo& info) {
+  return run(info.Env(), find_store(info), [paths = to_texts(info[1], "a list of paths")](Directory& directory) {
+    for (const std::string& path : paths) {
+      Status status = directory.sync(path);
+      if (!status.ok()) return status;
+    }
+    return Status();
+  });
+}
+
+Napi::Value remove_tree(const Napi::CallbackInfo& info) {
+  return run(info.Env(), find_store(info),
+             [path = to_text(info[1], "a path")](Directory& directory) { return directory.remove_tree(path); });
+}
+
+Napi::Value reclaim(const Napi::CallbackInfo& info) {
+  const auto reclaimed = std::make_shared<bool>(false);
+  const auto idle_seconds = static_cast<double>(to_bytes(info[3], "a number of seconds"));
+  return run(
+      info.Env(), find_store(info),
+      [from = to_text(info[1], "a path"), to = to_text(info[2], "a path"), idle_seconds, reclaimed](Directory& root) {
+        return root.reclaim(from, to, idle_seconds, *reclaimed);
+      },
+      [reclaimed](Napi::Env env) -> Napi::Value { return Napi::Boolean::New(env, *reclaimed); });
+}
+
+}  // namespace
+
+void export_store_calls(Napi::Env env, Napi::Object exports) {
+  export_call<open_store>(env, exports, "openStore");
+  export_call<close_store>(env, exports, "closeStore");
+  export_call<make_directory>(env, exports, "makeDirectory");
+  export_call<write_files>(env, exports, "writeFiles");
+  export_call<read_file>(env, exports, "readFile");
+  export_call<list>(env, exports, "list");
+  export_call<rename>(env, exports, "rename");
+  export_call<sync_directories>(env, exports, "syncDirectories");
+  export_call<remove_tree>(env, exports, "removeTree");
+  export_call<reclaim>(env, exports, "reclaim");
+}
+
+}  // namespace snapshard

@@ -1,0 +1,178 @@
+#include "napi/transfer_request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include <cstring>
+#include <utility>
+
+#include "napi/convert.h"
+
+namespace snapshard {
+
+namespace {
+
+Source buffer_source(Napi::Env env, napi_value value) {
+  Source source;
+  void* data = nullptr;
+  size_t bytes = 0;
+  if (napi_get_arraybuffer_info(env, value, &data, &bytes) != napi_ok) throw_argument(env, "an ArrayBuffer");
+  source.kind = SourceKind::kBuffer;
+  source.data = static_cast<const std::byte*>(data);
+  source.bytes = bytes;
+  return source;
+}
+
+Source shared_source(Napi::Env env, napi_value value) {
+  Source source;
+  napi_typedarray_type type{};
+  void* data = nullptr;
+  size_t bytes = 0;
+  napi_value buffer = nullptr;
+  bool detachable = true;
+  const bool read = napi_get_typedarray_info(env, value, &type, &bytes, &data, &buffer, nullptr) == napi_ok &&
+                    napi_is_arraybuffer(env, buffer, &detachable) == napi_ok;
+  // Memory that JavaScript can pull away must never be read directly.
+  if (!read || type != napi_uint8_array || detachable) throw_argument(env, "a Uint8Array over a SharedArrayBuffer");
+  source.kind = SourceKind::kShared;
+  source.data = static_cast<const std::byte*>(data);
+  source.bytes = bytes;
+  return source;
+}
+
+Source lease_source(Environment& environment, const Napi::Value& value) {
+  Source source;
+  const auto entry = environment.leases.find(to_handle(value));
+  if (entry != environment.leases.end()) source.lease = entry->second.lock();
+  if (source.lease == nullptr) throw_closed(value.Env(), "lease");
+  source.kind = SourceKind::kLease;
+  source.data = source.lease->memory.data();
+  source.bytes = source.lease->memory.bytes();
+  return source;
+}
+
+Source path_source(const Napi::Value& value) {
+  Source source;
+  source.kind = SourceKind::kPath;
+  source.path = to_text(value, "a path");
+  return source;
+}
+
+Source descriptor_source(const Napi::Value& value) {
+  const uint64_t fd = to_bytes(value, "a file descriptor");
+  Source source;
+  source.kind = SourceKind::kDescriptor;
+  source.path = "file descriptor " + std::to_string(fd);
+  if (fd > INT32_MAX) throw_status(value.Env(), Status::system(EBADF, "fcntl", source.path));
+  source.fd = UniqueFd(::fcntl(static_cast<int>(fd), F_DUPFD_CLOEXEC, 0));
+  if (!source.fd.valid()) throw_status(value.Env(), Status::system(errno, "fcntl", source.path));
+  return source;
+}
+
+Source to_source(Environment& environment, Napi::Env env, napi_value value, uint8_t kind) {
+  switch (static_cast<SourceKind>(kind)) {
+    case SourceKind::kBuffer:
+      return buffer_source(env, value);
+    case SourceKind::kShared:
+      return shared_source(env, value);
+    case SourceKind::kLease:
+      return lease_source(environment, Napi::Value(env, value));
+    case SourceKind::kPath:
+      return path_source(Napi::Value(env, value));
+    case SourceKind::kDescriptor:
+      return descriptor_source(Napi::Value(env, value));
+  }
+  throw_argument(env, "a source kind from 0 to 4");
+}
+
+std::vector<Source> to_sources(Environment& environment, Napi::Object request) {
+  const Napi::Env env = request.Env();
+  const Napi::Value list = request.Get("sources");
+  const std::vector<std::byte> kinds = copy_bytes(request.Get("sourceKinds"), "sourceKinds, a Uint8Array");
+  if (!list.IsArray() || list.As<Napi::Array>().Length() != kinds.size()) {
+    throw_argument(env, "as many sources as source kinds");
+  }
+  std::vector<Source> sources;
+  sources.reserve(kinds.size());
+  for (uint32_t i = 0; i < kinds.size(); ++i) {
+    const Napi::HandleScope scope(env);
+    napi_value value = nullptr;
+    if (napi_get_element(env, list, i, &value) != napi_ok) throw_argument(env, "a list of sources");
+    sources.push_back(to_source(environment, env, value, std::to_integer<uint8_t>(kinds[i])));
+  }
+  return sources;
+}
+
+LayoutInput to_layout_input(Napi::Object request) {
+  LayoutInput input;
+  const Napi::Value headers = request.Get("headers");
+  if (!headers.IsArray()) throw_argument(request.Env(), "a list of headers");
+  const auto list = headers.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) input.headers.push_back(copy_bytes(list.Get(i), "headers, Uint8Arrays"));
+  input.file_slices = to_indexes(request.Get("fileSlices"), "fileSlices, a Uint32Array");
+  input.slice_bytes = to_byte_counts(request.Get("sliceBytes"), "sliceBytes, a Float64Array of safe integers");
+  input.segment_bytes = to_byte_counts(request.Get("segmentBytes"), "segmentBytes, a Float64Array of safe integers");
+  input.segment_source = to_indexes(request.Get("segmentSource"), "segmentSource, a Uint32Array");
+  input.segment_offset = to_byte_counts(request.Get("segmentOffset"), "segmentOffset, a Float64Array of safe integers");
+  return input;
+}
+
+// No segment reaches past the memory of its source.
+void check_ranges(Napi::Env env, const Layout& layout, const std::vector<Source>& sources) {
+  for (size_t segment = 0; segment < layout.segment_count(); ++segment) {
+    if (layout.segment_source(segment) >= sources.size()) throw_argument(env, "segments of sources that are there");
+    const Source& source = sources[layout.segment_source(segment)];
+    if (source.kind == SourceKind::kPath || source.kind == SourceKind::kDescriptor) continue;
+    const uint64_t bytes = layout.segment_end(segment) - layout.segment_begin(segment);
+    const uint64_t offset = layout.segment_source_offset(segment);
+    if (bytes <= source.bytes && offset <= source.bytes - bytes) continue;
+    if (source.kind != SourceKind::kBuffer) throw_argument(env, "segments inside their source");
+    throw_status(env, Status::failure(Failure::kSourceDetached, "a source is shorter than its tensor"));
+  }
+}
+
+}  // namespace
+
+ParsedRequest parse_request(Environment& environment, Napi::Object request, uint64_t block_bytes) {
+  ParsedRequest parsed;
+  const Status status = Layout::create(to_layout_input(request), block_bytes, parsed.layout);
+  if (!status.ok()) throw_status(request.Env(), status);
+  parsed.in_place = to_flag(request.Get("inPlace"), "inPlace");
+  parsed.sources = to_sources(environment, request);
+  check_ranges(request.Env(), parsed.layout, parsed.sources);
+  return parsed;
+}
+
+Status copy_source(const Napi::ObjectReference& sources, uint32_t index, uint64_t offset, std::byte* destination,
+                   size_t bytes) {
+  const Napi::HandleScope scope(sources.Env());
+  const Napi::Value value = sources.Value().Get(index);
+  void* data = nullptr;
+  size_t length = 0;
+  const bool there = napi_get_arraybuffer_info(sources.Env(), value, &data, &length) == napi_ok;
+  if (!there || bytes > length || offset > length - bytes) {
+    return Status::failure(Failure::kSourceDetached, "the memory of a source is gone");
+  }
+  std::memcpy(destination, static_cast<const std::byte*>(data) + offset, bytes);
+  return {};
+}
+
+Napi::Value from_outcome(Napi::Env env, const TransferOutcome& outcome, bool uring, double cpu_seconds) {
+  constexpr const char* kDirectNames[] = {"yes", "no", "unknown"};
+  const auto number = [env](double value) { return Napi::Number::New(env, value); };
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("chunkDigests", from_digests(env, outcome.chunk_digests));
+  result.Set("sliceDigests", from_digests(env, outcome.slice_digests));
+  result.Set("fileDigests", from_digests(env, outcome.file_digests));
+  result.Set("direct", Napi::String::New(env, kDirectNames[static_cast<int>(outcome.direct)]));
+  result.Set("directReason", Napi::String::New(env, outcome.direct_reason));
+  // Buffered writes go through pwrite threads, whatever engine carries the direct ones.
+  result.Set("engine", Napi::String::New(env, uring && outcome.direct != Direct::kNo ? "io_uring" : "pwrite"));
+  result.Set("stagedSeconds", number(outcome.times.staged_seconds));
+  result.Set("writtenSeconds", number(outcome.times.written_seconds));
+  result.Set("durableSeconds", number(outcome.times.durable_seconds));
+  result.Set("cpuSeconds", number(cpu_seconds));
+  return result;
+}
+
+}  // namespace snapshard

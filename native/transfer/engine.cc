@@ -1,0 +1,126 @@
+#include "transfer/engine.h"
+
+#include <errno.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "transfer/staging.h"
+#include "transfer/transfer.h"
+
+namespace snapshard {
+
+const Status& Engine::uring_status() {
+  std::call_once(uring_once_, [this] {
+    std::unique_ptr<UringEngine> made;
+    uring_status_ = UringEngine::create(made);
+    const std::lock_guard lock(mutex_);
+    uring_ = std::move(made);
+  });
+  return uring_status_;
+}
+
+Status Engine::add(std::shared_ptr<Staging> staging) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return Status::failure(Failure::kAborted, "the environment is ending");
+  try {
+    while (stagers_.size() < staging->options().threads) {
+      auto stager = std::make_unique<Worker>();
+      stager->start("snapshard-stage", [this] { run(); });
+      stagers_.push_back(std::move(stager));
+    }
+  } catch (const std::system_error&) {
+    if (stagers_.empty()) return Status::system(EAGAIN, "pthread_create");
+  }
+  stagings_.push_back(std::move(staging));
+  return {};
+}
+
+void Engine::remove(const Staging* staging) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(stagings_, [staging](const auto& entry) { return entry.get() == staging; });
+}
+
+void Engine::notify() {
+  const std::lock_guard lock(mutex_);
+  signal_.notify_all();
+}
+
+void Engine::run() {
+  Stager stager;
+  while (true) {
+    // Let go outside the lock: the last owner of a staging waits for the ring.
+    Work work;
+    {
+      std::unique_lock lock(mutex_);
+      signal_.wait(lock, [this, &work] { return stopping_ || find_work(work); });
+      if (stopping_) return;
+      ++work.staging->active_stagers_;
+    }
+    if (work.check) {
+      work.transfer->run_check(work.item, stager);
+    } else {
+      work.transfer->run_item(work.item, stager);
+    }
+    stager.reader.forget();
+    {
+      const std::lock_guard lock(mutex_);
+      --work.staging->active_stagers_;
+      // Another stager may have found this staging at its limit.
+      signal_.notify_all();
+    }
+  }
+}
+
+bool Engine::find_work(Work& work) {
+  for (size_t i = 0; i < stagings_.size(); ++i) {
+    const std::shared_ptr<Staging>& staging = stagings_[turn_++ % stagings_.size()];
+    if (staging->active_stagers_ >= staging->options().threads || !claim(*staging, work)) continue;
+    work.staging = staging;
+    return true;
+  }
+  return false;
+}
+
+// Checks of what was written in place come first: they are what `staged` waits for. Items strictly in order.
+bool Engine::claim(Staging& staging, Work& work) {
+  for (const std::shared_ptr<Transfer>& transfer : staging.transfers_) {
+    std::optional<size_t> item = transfer->claim_check();
+    work.check = item.has_value();
+    const bool unclaimed = transfer->has_unclaimed();
+    if (!item && unclaimed) item = transfer->claim_item();
+    if (item) {
+      work.transfer = transfer;
+      work.item = *item;
+      return true;
+    }
+    if (unclaimed) return false;
+  }
+  return false;
+}
+
+bool Engine::stop(std::chrono::milliseconds limit) {
+  std::vector<std::shared_ptr<Transfer>> transfers;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (const auto& staging : stagings_) {
+      transfers.insert(transfers.end(), staging->transfers_.begin(), staging->transfers_.end());
+    }
+    signal_.notify_all();
+  }
+  for (const auto& transfer : transfers) transfer->fail(Status::failure(Failure::kAborted, "the environment is ending"));
+  bool ended = true;
+  for (const auto& stager : stagers_) ended = stager->join_within(limit) && ended;
+  if (uring_ != nullptr) ended = uring_->stop(limit) && ended;
+  return threads_.stop(limit) && ended;
+}
+
+double Engine::cpu_seconds() {
+  const std::lock_guard lock(mutex_);
+  double seconds = threads_.cpu_seconds() + (uring_ != nullptr ? uring_->cpu_seconds() : 0);
+  for (const auto& stager : stagers_) seconds += stager->cpu_seconds();
+  return seconds;
+}
+
+}  // namespace snapshard

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/sizes.h"
+#include "base/status.h"
+#include "base/worker.h"
+#include "codec/digest.h"
+#include "io/thread_engine.h"
+#include "io/uring_engine.h"
+#include "transfer/source.h"
+
+namespace snapshard {
+
+class Staging;
+class Transfer;
+
+// What one stager thread keeps between pieces of work.
+class Stager {
+ public:
+  Hasher hasher;
+  SourceReader reader;
+  // kPieceBytes.
+  std::byte* scratch() {
+    if (scratch_.empty()) scratch_.resize(kPieceBytes);
+    return scratch_.data();
+  }
+
+ private:
+  std::vector<std::byte> scratch_;
+};
+
+// The threads of one JavaScript environment: stagers, which take work from all stagings in turn, and the engines of
+// input and output. Work is claimed under one lock, at the grain of blocks.
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  Engine() = default;
+
+  // Starts the ring's thread on first use; why there is none, otherwise. From any thread.
+  const Status& uring_status();
+  // After uring_status() was good.
+  [[nodiscard]] UringEngine* uring() { return uring_.get(); }
+  [[nodiscard]] ThreadEngine& threads() { return threads_; }
+
+  // Starts stagers until there are as many as this staging may use.
+  Status add(std::shared_ptr<Staging> staging);
+  void remove(const Staging* staging);
+
+  // There may be new work. Not while holding a transfer's lock.
+  void notify();
+  [[nodiscard]] std::mutex& mutex() { return mutex_; }
+
+  // Fails every transfer, and ends all threads once what is in flight has landed. False when a device did not answer
+  // within the limit: then the engine, and all it points to, must be leaked.
+  bool stop(std::chrono::milliseconds limit);
+
+  // Processor seconds of all threads so far.
+  double cpu_seconds();
+
+ private:
+  struct Work {
+    std::shared_ptr<Staging> staging;
+    std::shared_ptr<Transfer> transfer;
+    size_t item = 0;
+    bool check = false;
+  };
+
+  void run();
+  bool find_work(Work& work);
+  static bool claim(Staging& staging, Work& work);
+
+  std::once_flag uring_once_;
+  Status uring_status_;
+  std::unique_ptr<UringEngine> uring_;
+  ThreadEngine threads_;
+
+  std::mutex mutex_;
+  std::condition_variable signal_;
+  std::vector<std::shared_ptr<Staging>> stagings_;
+  size_t turn_ = 0;
+  bool stopping_ = false;
+  std::vector<std::unique_ptr<Worker>> stagers_;
+};
+
+}  // namespace snapshard

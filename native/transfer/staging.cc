@@ -1,0 +1,99 @@
+#include "transfer/staging.h"
+
+#include <utility>
+
+#include "io/uring.h"
+#include "transfer/engine.h"
+#include "transfer/transfer.h"
+
+namespace snapshard {
+
+Staging::Staging(std::shared_ptr<Engine> engine, const StagingOptions& options)
+    : engine_(std::move(engine)), options_(options) {}
+
+Staging::~Staging() {
+  if (registered_) engine_->uring()->unregister_memory(pool_.memory().data(), pool_.memory().bytes());
+}
+
+Status Staging::create(std::shared_ptr<Engine> engine, const StagingOptions& options,
+                       std::shared_ptr<Staging>& staging) {
+  auto made = std::make_shared<Staging>(std::move(engine), options);
+  Status status = BlockPool::create(options.staging_bytes, options.block_bytes, made->pool_);
+  if (status.ok()) status = made->choose_engine();
+  if (status.ok()) status = made->engine_->add(made);
+  if (status.ok()) staging = std::move(made);
+  return status;
+}
+
+Status Staging::choose_engine() {
+  if (options_.engine == EngineChoice::kThreads) {
+    engine_reason_ = "chosen by the option `engine: 'pwrite'`";
+    return {};
+  }
+  const Status& usable = engine_->uring_status();
+  uses_uring_ = usable.ok();
+  if (!uses_uring_) {
+    engine_reason_ = "io_uring is not available: " + describe_uring_failure(usable);
+    return options_.engine == EngineChoice::kUring ? usable : Status();
+  }
+  const Status registered = engine_->uring()->register_memory(pool_.memory().data(), pool_.memory().bytes());
+  registered_ = registered.ok();
+  if (!registered_) engine_reason_ = "the pool is not registered with io_uring: " + describe_uring_failure(registered);
+  return {};
+}
+
+IoEngine& Staging::engine_for(bool buffered) {
+  if (uses_uring_ && !buffered) return *engine_->uring();
+  return engine_->threads();
+}
+
+void Staging::enqueue(IoRequest& request) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    ready_.push(&request);
+  }
+  pump();
+}
+
+void Staging::write_ended() {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    --in_flight_;
+  }
+  pump();
+}
+
+void Staging::pump() {
+  // The last activity of a transfer may end here, and with it the last owner of this object.
+  const std::shared_ptr<Staging> keep = shared_from_this();
+  std::unique_lock lock(queue_mutex_);
+  while (in_flight_ < options_.queue_depth) {
+    IoRequest* request = ready_.pop();
+    if (request == nullptr) return;
+    ++in_flight_;
+    lock.unlock();
+    const bool issued = static_cast<Transfer*>(request->listener)->issue(*request);
+    lock.lock();
+    if (!issued) --in_flight_;
+  }
+}
+
+void Staging::add(std::shared_ptr<Transfer> transfer) {
+  {
+    const std::lock_guard lock(engine_->mutex());
+    transfers_.push_back(std::move(transfer));
+  }
+  engine_->notify();
+}
+
+void Staging::remove(const Transfer* transfer) {
+  const std::lock_guard lock(engine_->mutex());
+  std::erase_if(transfers_, [transfer](const auto& entry) { return entry.get() == transfer; });
+}
+
+std::vector<std::shared_ptr<Transfer>> Staging::transfers() {
+  const std::lock_guard lock(engine_->mutex());
+  return transfers_;
+}
+
+}  // namespace snapshard

@@ -1,0 +1,157 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "codec/digest.h"
+#include "io/directory_thread.h"
+#include "io/io_engine.h"
+#include "io/output_file.h"
+#include "transfer/layout.h"
+#include "transfer/source.h"
+
+namespace snapshard {
+
+class Staging;
+class Stager;
+
+struct TransferTimes {
+  double staged_seconds = 0;
+  double written_seconds = 0;
+  double durable_seconds = 0;
+};
+
+struct TransferOutcome {
+  Status status;
+  std::vector<Digest> chunk_digests;
+  std::vector<Digest> slice_digests;
+  std::vector<Digest> file_digests;
+  Direct direct = Direct::kYes;
+  std::string direct_reason;
+  TransferTimes times;
+};
+
+// Told, on some native thread, how a transfer goes.
+class TransferListener : public SourceCopier {
+ public:
+  virtual void on_staged() = 0;
+  // The last call: nothing of the transfer runs any more, its blocks are back in the pool, its files closed.
+  virtual void on_ended(TransferOutcome outcome) = 0;
+};
+
+// One set of files on its way from sources to a device.
+//
+// Life: every running item, every block queued or in flight, and every task on the directory's thread is one
+// *activity*; the transfer as a whole is one too, until it is durable or has failed. When the last activity ends, the
+// outcome goes out and the transfer lets go of itself. Failing is: remember the first status, claim nothing more, drop
+// what is queued, wait for what is in flight.
+class Transfer final : public IoListener, public std::enable_shared_from_this<Transfer> {
+ public:
+  Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources, bool in_place,
+           std::unique_ptr<TransferListener> listener);
+  ~Transfer() override;
+
+  // Once, before anything else.
+  void start();
+  // Writing may begin. `paths` has one entry for each file. False when that was said before.
+  bool open_files(std::shared_ptr<DirectoryThread> directory, std::vector<std::string> paths);
+  // No effect once it has ended.
+  void fail(Status status);
+
+  [[nodiscard]] size_t file_count() const { return layout_.files().size(); }
+  [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_acquire); }
+  [[nodiscard]] uint64_t staged_bytes() const { return staged_bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] uint64_t written_bytes() const { return written_bytes_.load(std::memory_order_relaxed); }
+
+  // For the scheduler, which calls them under its lock.
+  [[nodiscard]] bool has_unclaimed() const { return next_item_ < layout_.block_count() && !failed(); }
+  // Takes the blocks that the next item needs. Nothing where the pool is short of them.
+  std::optional<size_t> claim_item();
+  std::optional<size_t> claim_check();
+
+  // For stager threads, after a claim.
+  void run_item(size_t item, Stager& stager);
+  void run_check(size_t item, Stager& stager);
+
+  // For the staging's queue: to the engine, or dropped where the transfer has failed (false).
+  bool issue(IoRequest& request);
+  void on_written(IoRequest& request, int64_t result) override;
+
+ private:
+  struct Block;
+  struct File;
+  struct Cursor;
+
+  // Staging (transfer_stage.cc).
+  bool wants_in_place(size_t file, size_t block) const;
+  bool item_in_place(size_t file, size_t item) const;
+  bool prepare_blocks(size_t item);
+  Status stage_item(size_t file, size_t item, Stager& stager);
+  void stage_header(size_t file, size_t item);
+  Status stage_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager& stager, Digest& digest);
+  Status place_piece(Cursor& cursor, uint64_t offset, size_t bytes, Stager& stager, const std::byte** placed);
+  Status recheck_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager& stager);
+  void account(size_t block, uint64_t bytes);
+  void item_staged();
+
+  // Writing (transfer_write.cc).
+  void enqueue_or_park(Block& block);
+  bool retry(Block& block, int64_t result);
+  void submit(Block& block);
+  void block_written(Block& block);
+  void count_towards_checks(size_t file, size_t block);
+  void release_block(Block& block);
+
+  // Files and ends (transfer_files.cc).
+  using FileTask = void (Transfer::*)(Directory&, size_t);
+  void post(FileTask task, size_t file);
+  void open_file(Directory& directory, size_t file);
+  void seal_file(Directory& directory, size_t file);
+  void flush_parked(size_t file);
+  void part_done();
+  void finish_digests();
+  bool try_begin_activity();
+  void begin_activity() { activities_.fetch_add(1, std::memory_order_relaxed); }
+  void end_activity();
+  void end_life();
+  void end();
+  [[nodiscard]] double elapsed_seconds() const;
+
+  const std::shared_ptr<Staging> staging_;
+  const Layout layout_;
+  const std::vector<Source> sources_;
+  const bool in_place_;
+  const std::unique_ptr<TransferListener> listener_;
+  const std::chrono::steady_clock::time_point started_;
+  std::shared_ptr<Transfer> self_;
+
+  std::unique_ptr<Block[]> blocks_;
+  std::unique_ptr<File[]> files_;
+  std::shared_ptr<DirectoryThread> directory_;
+
+  // Of the scheduler alone, under its lock.
+  size_t next_item_ = 0;
+
+  std::atomic<size_t> items_left_;
+  std::atomic<size_t> blocks_left_;
+  // Files to seal and items to stage: the transfer is durable when all are done.
+  std::atomic<size_t> parts_left_;
+  std::atomic<uint64_t> staged_bytes_{0};
+  std::atomic<uint64_t> written_bytes_{0};
+  std::atomic<int64_t> activities_{1};
+  std::atomic<bool> failed_{false};
+
+  // Taken after the scheduler's lock where both are needed.
+  std::mutex mutex_;
+  bool life_ended_ = false;
+  std::vector<size_t> checks_;
+  TransferOutcome outcome_;
+};
+
+}  // namespace snapshard
