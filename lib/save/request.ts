@@ -43,10 +43,10 @@ export interface CheckedRequest {
 }
 
 const requestSchema = z.strictObject({
-  step: z.unknown(),
-  tensors: z.unknown(),
-  metadata: z.unknown(),
-  files: z.unknown(),
+  step: z.unknown().optional(),
+  tensors: z.unknown().optional(),
+  metadata: z.unknown().optional(),
+  files: z.unknown().optional(),
   overwrite: z.boolean('a boolean').default(false),
   inPlace: z.boolean('a boolean').default(false),
 });

@@ -11,10 +11,7 @@ import type { NativeStore } from '../store/native_store.js';
 import { toSnapshardError, type ErrorContext } from '../store/native_error.js';
 import { changedSource, type SourceTable } from '../tensor/source.js';
 
-/** The sources of transfers under way: native reads them, so they must not be collected. */
-const held = new Set<SourceTable>();
-
-/** The bytes of one save on their way from the sources to the files. */
+/** The bytes of one save on their way from the sources to the files. Native keeps the sources from being collected. */
 export class Transfer {
   /** Every source byte has been read, and no source was taken away or resized before. */
   readonly staged: Promise<void>;
@@ -30,9 +27,8 @@ export class Transfer {
   constructor(staging: StagingHandle, plan: Plan, sources: SourceTable, inPlace: boolean, root: string) {
     this.#context = { action: 'save', root, neededBytes: plan.bytes };
     this.#start = this.#mapThrown(() => startTransfer(staging, plan, sources, inPlace));
-    held.add(sources);
     this.staged = this.#checkStaged(sources);
-    this.durable = this.#waitDurable(sources);
+    this.durable = this.#mapRejected(this.#start.durable);
     this.staged.catch(() => undefined);
     this.durable.catch(() => undefined);
   }
@@ -71,14 +67,6 @@ export class Transfer {
     await this.#mapRejected(this.#start.staged);
     const changed = changedSource(sources);
     if (changed !== undefined) throw changed;
-  }
-
-  async #waitDurable(sources: SourceTable): Promise<TransferResult> {
-    try {
-      return await this.#mapRejected(this.#start.durable);
-    } finally {
-      held.delete(sources);
-    }
   }
 
   #mapThrown<T>(call: () => T): T {

@@ -1,0 +1,283 @@
+import { createHash } from 'node:crypto';
+import type { NativeBinding, NativeError, TransferRequest, TransferResult, TransferStart } from '../../lib/binding.js';
+
+/** A failure as native reports it. */
+export function nativeError(kind: NativeError['kind'], errnoName = '', syscall = '', path = ''): NativeError {
+  const error = new Error(`${kind} ${errnoName} ${syscall}`);
+  return Object.assign(error, { kind, errno: errnoName === '' ? 0 : 5, errnoName, syscall, path });
+}
+
+interface Fault {
+  operation: string;
+  matches: RegExp;
+  error: NativeError;
+  /** The operation is done all the same: its answer was lost. */
+  done: boolean;
+}
+
+/** One transfer, moved on by the test. */
+export class FakeTransfer {
+  readonly start: TransferStart;
+  opened: string[] | undefined;
+  aborted = false;
+  ended = false;
+  /** Whether an abort ends it, as a device that answers does. */
+  answers = true;
+  progress = { stagedBytes: 0, writtenBytes: 0 };
+  #resolveStaged!: () => void;
+  #rejectStaged!: (error: Error) => void;
+  #resolveDurable!: (result: TransferResult) => void;
+  #rejectDurable!: (error: Error) => void;
+
+  constructor(
+    readonly handle: number,
+    readonly request: TransferRequest,
+  ) {
+    const staged = new Promise<void>((resolve, reject) => {
+      this.#resolveStaged = resolve;
+      this.#rejectStaged = reject;
+    });
+    const durable = new Promise<TransferResult>((resolve, reject) => {
+      this.#resolveDurable = resolve;
+      this.#rejectDurable = reject;
+    });
+    this.start = { handle, staged, durable };
+  }
+
+  stage(): void {
+    this.#resolveStaged();
+  }
+
+  finish(): void {
+    this.ended = true;
+    const chunks = new Uint8Array(16 * this.request.headers.length);
+    this.#resolveStaged();
+    this.#resolveDurable({
+      chunkDigests: chunks,
+      sliceDigests: new Uint8Array(16 * this.request.sliceBytes.length),
+      fileDigests: chunks,
+      direct: 'yes',
+      directReason: '',
+      engine: 'io_uring',
+      stagedSeconds: 1,
+      writtenSeconds: 2,
+      durableSeconds: 3,
+      cpuSeconds: 4,
+    });
+  }
+
+  fail(error: Error): void {
+    this.ended = true;
+    this.#rejectStaged(error);
+    this.#rejectDurable(error);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    if (this.answers && !this.ended) this.fail(nativeError('aborted'));
+  }
+}
+
+/** The native core without memory or files: one directory tree, and transfers that do what the test says. */
+export class FakeBinding implements NativeBinding {
+  readonly napiVersion = 9;
+  /** By path relative to the root; a directory has no contents. */
+  readonly tree = new Map<string, Uint8Array | undefined>();
+  readonly calls: string[] = [];
+  readonly transfers: FakeTransfer[] = [];
+  /** What a transfer does once its files are open. */
+  onOpen: (transfer: FakeTransfer) => void = (transfer) => {
+    transfer.finish();
+  };
+  /** Directories that somebody holds. */
+  readonly held = new Set<string>();
+  #faults: Fault[] = [];
+  #hanging: RegExp | undefined;
+  #handles = 0;
+
+  /** The next call of an operation on matching paths fails; with `done` it has its effect all the same. */
+  failNext(operation: string, errnoName: string, matches = /(?:)/, done = false): void {
+    this.#faults.push({ operation, matches, error: nativeError('system', errnoName, operation), done });
+  }
+
+  /** From now on calls that match never answer. */
+  hang(matches: RegExp): void {
+    this.#hanging = matches;
+  }
+
+  names(): string[] {
+    return [...this.tree.keys()].filter((path) => !path.includes('/')).sort();
+  }
+
+  capabilities(): ReturnType<NativeBinding['capabilities']> {
+    const ioUring = { available: true, reason: '' };
+    return { ioUring, memoryReader: 'process_vm_readv', hash: 'scalar', kernel: '0', pageBytes: 4096 };
+  }
+
+  digest(bytes: Uint8Array): string {
+    return createHash('md5').update(bytes).digest('hex');
+  }
+
+  openStore(path: string): Promise<number> {
+    return this.#do('openStore', path, () => ++this.#handles);
+  }
+
+  closeStore(): Promise<void> {
+    return this.#do('closeStore', '', () => undefined);
+  }
+
+  makeDirectory(_store: number, path: string, hold: boolean): Promise<void> {
+    return this.#do('makeDirectory', path, () => {
+      this.#create(path, undefined);
+      if (hold) this.held.add(path);
+    });
+  }
+
+  writeFiles(_store: number, paths: string[], contents: Uint8Array[]): Promise<void> {
+    return this.#do('writeFiles', paths.join(' '), () => {
+      paths.forEach((path, index) => {
+        this.#create(path, contents[index]);
+      });
+    });
+  }
+
+  readFile(_store: number, path: string): Promise<Uint8Array> {
+    return this.#do('readFile', path, () => this.tree.get(path) ?? fail('ENOENT', 'openat2', path));
+  }
+
+  list(_store: number, path: string): Promise<string[]> {
+    const prefix = path === '' ? '' : `${path}/`;
+    return this.#do('list', path, () =>
+      [...this.tree.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
+    ).then((names) => names.filter((name) => !name.includes('/')));
+  }
+
+  rename(_store: number, from: string, to: string): Promise<void> {
+    return this.#do('rename', `${from} ${to}`, () => {
+      if (!this.tree.has(from)) fail('ENOENT', 'renameat2', from);
+      if (this.tree.has(to)) fail('EEXIST', 'renameat2', to);
+      this.#move(from, to);
+    });
+  }
+
+  syncDirectories(_store: number, paths: string[]): Promise<void> {
+    return this.#do('syncDirectories', paths.join(' ') || '.', () => undefined);
+  }
+
+  removeTree(_store: number, path: string): Promise<void> {
+    return this.#do('removeTree', path, () => {
+      for (const key of this.#below(path)) this.tree.delete(key);
+    });
+  }
+
+  reclaim(_store: number, from: string, to: string): Promise<boolean> {
+    return this.#do('reclaim', `${from} ${to}`, () => {
+      if (this.held.has(from)) return false;
+      this.#move(from, to);
+      return true;
+    });
+  }
+
+  createStaging(): ReturnType<NativeBinding['createStaging']> {
+    return this.#do('createStaging', '', () => ({
+      handle: ++this.#handles,
+      engine: 'io_uring' as const,
+      engineReason: '',
+    }));
+  }
+
+  closeStaging(): Promise<void> {
+    return this.#do('closeStaging', '', () => undefined);
+  }
+
+  allocateLease(bytes: number): ReturnType<NativeBinding['allocateLease']> {
+    this.calls.push(`allocateLease ${bytes}`);
+    if (bytes > 2 ** 40) throw nativeError('system', 'ENOMEM', 'mmap');
+    return { handle: ++this.#handles, buffer: new ArrayBuffer(bytes) };
+  }
+
+  disposeLease(handle: number, buffer: ArrayBuffer): void {
+    this.calls.push(`disposeLease ${handle}`);
+    structuredClone(buffer, { transfer: [buffer] });
+  }
+
+  startTransfer(_staging: number, request: TransferRequest): TransferStart {
+    this.calls.push('startTransfer');
+    const transfer = new FakeTransfer(++this.#handles, request);
+    this.transfers.push(transfer);
+    return transfer.start;
+  }
+
+  openFiles(handle: number, _store: number, paths: string[]): void {
+    this.calls.push(`openFiles ${paths.join(' ')}`);
+    const transfer = this.#transfer(handle);
+    if (transfer.ended) throw nativeError('closed');
+    transfer.opened = paths;
+    for (const path of paths) this.#create(path, new Uint8Array());
+    this.onOpen(transfer);
+  }
+
+  abortTransfer(handle: number): void {
+    this.#transfer(handle).abort();
+  }
+
+  transferProgress(handle: number): { stagedBytes: number; writtenBytes: number } | undefined {
+    const transfer = this.#transfer(handle);
+    return transfer.ended ? undefined : transfer.progress;
+  }
+
+  #transfer(handle: number): FakeTransfer {
+    return this.transfers.find((transfer) => transfer.handle === handle) ?? fail('EBADF', '', '');
+  }
+
+  async #do<T>(operation: string, path: string, effect: () => T): Promise<T> {
+    const call = `${operation} ${path}`.trim();
+    this.calls.push(call);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#hanging?.test(call)) await new Promise(() => undefined);
+    const fault = this.#faults.find((each) => each.operation === operation && each.matches.test(path));
+    if (fault === undefined) return effect();
+    this.#faults = this.#faults.filter((each) => each !== fault);
+    if (fault.done) effect();
+    throw fault.error;
+  }
+
+  #create(path: string, contents: Uint8Array | undefined): void {
+    if (this.tree.has(path)) fail('EEXIST', 'openat', path);
+    const parent = path.split('/').slice(0, -1).join('/');
+    if (parent !== '' && !this.tree.has(parent)) fail('ENOENT', 'openat', path);
+    this.tree.set(path, contents);
+  }
+
+  #move(from: string, to: string): void {
+    for (const key of this.#below(from)) {
+      this.tree.set(`${to}${key.slice(from.length)}`, this.tree.get(key));
+      this.tree.delete(key);
+    }
+    this.held.delete(from);
+  }
+
+  #below(path: string): string[] {
+    return [...this.tree.keys()].filter((key) => key === path || key.startsWith(`${path}/`));
+  }
+}
+
+function fail(errnoName: string, syscall: string, path: string): never {
+  throw nativeError('system', errnoName, syscall, path);
+}
+
+let current = new FakeBinding();
+
+/** A new one, in place of the add-on, for modules that import it mocked by this file. */
+export function resetFakeBinding(): FakeBinding {
+  current = new FakeBinding();
+  return current;
+}
+
+/** Stands for the export of `lib/binding.ts`. */
+export const binding = new Proxy({} as NativeBinding, {
+  get: (_target, property) => {
+    const value: unknown = Reflect.get(current, property);
+    return typeof value === 'function' ? (value.bind(current) as unknown) : value;
+  },
+});

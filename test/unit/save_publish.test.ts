@@ -1,0 +1,218 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { NativeStore } from '../../lib/store/native_store.js';
+import { giveUp, preparePartial, publish, type PartialCheckpoint } from '../../lib/store/publish.js';
+import { removeCheckpoint } from '../../lib/store/remove_checkpoint.js';
+import { sweepLeftovers } from '../../lib/store/sweep.js';
+import { nativeError, resetFakeBinding, type FakeBinding } from '../support/fake_binding.js';
+
+vi.mock('../../lib/binding.js', () => import('../support/fake_binding.js'));
+
+const manifest = Buffer.from('{"digest":"ours"}\n');
+const lostAnswers = ['EIO', 'ETIMEDOUT', 'ENOENT', 'EEXIST'];
+let fake: FakeBinding;
+let store: NativeStore;
+
+async function prepared(step: number, overwrite = false): Promise<PartialCheckpoint> {
+  const partial = await preparePartial(store, step, overwrite);
+  await store.writeFiles([{ path: `${partial.path}/manifest.json`, contents: manifest }]);
+  return partial;
+}
+
+function publishedByAnother(name: string): void {
+  fake.tree.set(name, undefined);
+  fake.tree.set(`${name}/manifest.json`, Buffer.from('{"digest":"theirs"}\n'));
+}
+
+beforeEach(async () => {
+  fake = resetFakeBinding();
+  store = await NativeStore.open('/root');
+});
+
+describe('publish', () => {
+  it('renames, then syncs the root', async () => {
+    const partial = await prepared(7);
+    expect(partial.path).toMatch(/^\.step-0000000007\.[0-9a-f]{16}\.partial$/);
+    expect(fake.held.has(partial.path)).toBe(true);
+    expect(await publish(store, partial, manifest, false)).toEqual({ name: 'step-0000000007', superseded: [] });
+    expect(fake.names()).toEqual(['step-0000000007']);
+    expect(fake.calls.slice(-2)).toEqual([`rename ${partial.path} step-0000000007`, 'syncDirectories .']);
+  });
+
+  it('refuses a step that is there, before it makes anything', async () => {
+    publishedByAnother('step-0000000007.g3');
+    await expect(preparePartial(store, 7, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
+    expect(fake.names()).toEqual(['step-0000000007.g3']);
+  });
+
+  it('refuses a step that another process published meanwhile', async () => {
+    const partial = await prepared(7);
+    publishedByAnother('step-0000000007');
+    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
+    expect(fake.names()).toContain(partial.path);
+  });
+
+  it('refuses it when the name was taken between the look and the rename', async () => {
+    const partial = await prepared(7);
+    fake.failNext('rename', 'EEXIST');
+    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({
+      code: 'ERR_SNAPSHARD_STEP_EXISTS',
+      path: '/root/step-0000000007',
+    });
+  });
+
+  it('publishes the next generation, and tells which are superseded', async () => {
+    publishedByAnother('step-0000000007');
+    publishedByAnother('step-0000000007.g4');
+    publishedByAnother('step-0000000008');
+    const partial = await prepared(7, true);
+    expect(await publish(store, partial, manifest, true)).toEqual({
+      name: 'step-0000000007.g5',
+      superseded: ['step-0000000007', 'step-0000000007.g4'],
+    });
+  });
+
+  it('tries the generation after, when another writer replaced the step at the same time', async () => {
+    publishedByAnother('step-0000000007');
+    const partial = await prepared(7, true);
+    fake.failNext('rename', 'ENOTEMPTY');
+    fake.failNext('rename', 'EEXIST');
+    expect((await publish(store, partial, manifest, true)).name).toBe('step-0000000007.g2');
+  });
+
+  it.each(lostAnswers)('recognises its own checkpoint when the rename was done and answered %s', async (errno) => {
+    const partial = await prepared(7);
+    fake.failNext('rename', errno, /partial/, true);
+    expect((await publish(store, partial, manifest, false)).name).toBe('step-0000000007');
+  });
+
+  it('says what the system said when the rename was not done', async () => {
+    const partial = await prepared(7);
+    fake.failNext('rename', 'EIO');
+    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({
+      code: 'ERR_SNAPSHARD_IO',
+      errno: 'EIO',
+      syscall: 'rename',
+    });
+  });
+
+  it('knows when another process gave it up', async () => {
+    const partial = await prepared(7);
+    await store.rename(partial.path, '.dead-0');
+    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_GIVEN_UP' });
+    const other = await prepared(8);
+    await store.rename(other.path, '.dead-1');
+    fake.failNext('list', 'EIO', /^$/);
+    await expect(publish(store, other, manifest, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_IO' });
+  });
+
+  it('does not take the checkpoint of another process for its own', async () => {
+    const partial = await prepared(7);
+    await store.rename(partial.path, '.dead-0');
+    vi.spyOn(fake, 'rename').mockImplementationOnce(() => {
+      publishedByAnother('step-0000000007');
+      return Promise.reject(nativeError('system', 'ENOENT', 'renameat2'));
+    });
+    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_GIVEN_UP' });
+  });
+
+  it('claims neither success nor failure when it cannot look', async () => {
+    const partial = await prepared(7);
+    const attempt = publish(store, partial, manifest, false);
+    await new Promise((resolve) => setImmediate(resolve));
+    fake.failNext('rename', 'ESTALE', /partial/, true);
+    fake.failNext('list', 'ESTALE');
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_DURABILITY_UNKNOWN' });
+  });
+
+  it('says that durability is unknown when the sync of the root fails', async () => {
+    const partial = await prepared(7);
+    fake.failNext('syncDirectories', 'EIO');
+    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({
+      code: 'ERR_SNAPSHARD_DURABILITY_UNKNOWN',
+      errno: 'EIO',
+      path: '/root/step-0000000007',
+    });
+    expect(fake.names()).toEqual(['step-0000000007']);
+  });
+});
+
+describe('give up', () => {
+  it('leaves nothing', async () => {
+    await giveUp(store, await prepared(7));
+    expect(fake.names()).toEqual([]);
+  });
+
+  it('never fails, and leaves a name that anyone may remove', async () => {
+    const partial = await prepared(7);
+    fake.failNext('removeTree', 'EIO');
+    await giveUp(store, partial);
+    expect(fake.names()).toEqual([`.dead-${partial.nonce}`]);
+    await sweepLeftovers(store);
+    expect(fake.names()).toEqual([]);
+  });
+
+  it('takes back a directory that it could make only in part', async () => {
+    fake.failNext('makeDirectory', 'ENOSPC', /ranks/);
+    await expect(preparePartial(store, 7, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NO_SPACE' });
+    expect(fake.names()).toEqual([]);
+  });
+});
+
+describe('sweep', () => {
+  it('removes what nobody holds, and nothing else', async () => {
+    const alive = await prepared(1);
+    const died = await prepared(2);
+    fake.held.delete(died.path);
+    fake.tree.set('.dead-0123', undefined);
+    fake.tree.set('.dead-0123/rest', new Uint8Array(1));
+    fake.tree.set('.step-0000000003.UPPER.partial', undefined);
+    fake.tree.set('notes.txt', new Uint8Array(1));
+    publishedByAnother('step-0000000004');
+    await sweepLeftovers(store);
+    expect(fake.names()).toEqual(
+      [alive.path, '.step-0000000003.UPPER.partial', 'notes.txt', 'step-0000000004'].sort(),
+    );
+  });
+
+  it('does what it can when the system fails', async () => {
+    fake.tree.set('.dead-0', undefined);
+    fake.tree.set('.dead-1', undefined);
+    fake.failNext('removeTree', 'EROFS');
+    await sweepLeftovers(store);
+    expect(fake.names()).toEqual(['.dead-0']);
+    fake.failNext('list', 'EIO');
+    await sweepLeftovers(store);
+  });
+});
+
+describe('removeCheckpoint', () => {
+  it('takes all generations away, oldest first, and syncs before it deletes', async () => {
+    publishedByAnother('step-0000000007.g2');
+    publishedByAnother('step-0000000007');
+    publishedByAnother('step-0000000070');
+    await removeCheckpoint('/root', 7);
+    expect(fake.names()).toEqual(['step-0000000070']);
+    const steps = fake.calls.filter((call) => /^(rename|syncDirectories|removeTree)/.test(call));
+    expect(steps.map((call) => call.split(' ').slice(0, 2).join(' ').replace(/dead-.*/, 'dead'))).toEqual([
+      'rename step-0000000007',
+      'rename step-0000000007.g2',
+      'syncDirectories .',
+      'removeTree .dead',
+      'removeTree .dead',
+    ]);
+    expect(fake.calls.at(-1)).toBe('closeStore');
+  });
+
+  it('leaves to a later sweep what is busy', async () => {
+    publishedByAnother('step-0000000007');
+    fake.failNext('removeTree', 'EBUSY');
+    await removeCheckpoint('/root', 7);
+    expect(fake.names()).toEqual([expect.stringMatching(/^\.dead-/)]);
+  });
+
+  it('says so when there is none, and names a wrong argument', async () => {
+    await expect(removeCheckpoint('/root', 7)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NOT_FOUND' });
+    await expect(removeCheckpoint('/root', -1)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' });
+    await expect(removeCheckpoint('', 1)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' });
+  });
+});
