@@ -1,5 +1,5 @@
 import type { TensorSpec } from '../tensor/tensor.js';
-import { dimensionsText, utf8Bytes } from './text.js';
+import { JsonBytes } from './json_bytes.js';
 
 /** Tensor data begins at a multiple of this. */
 export const headerAlignmentBytes = 4096;
@@ -10,10 +10,11 @@ const lengthWordBytes = 8;
 const space = 0x20;
 const encoder = new TextEncoder();
 
-const plainMetadata = '{"format":"pt"}';
+const plainStart = encoder.encode('{"__metadata__":{"format":"pt"}');
 /** The slices' origins follow, as JSON text inside a JSON string. */
-const slicedMetadataStart = '{"format":"pt","DCP_VERSION":"1.0","DCP_SHARDING_INFO":"{';
-const slicedMetadataEnd = '}"}';
+const slicedStart = encoder.encode('{"__metadata__":{"format":"pt","DCP_VERSION":"1.0","DCP_SHARDING_INFO":"{');
+const slicedEnd = encoder.encode('}"}');
+const end = encoder.encode('}');
 
 function paddedBytes(jsonBytes: number): number {
   return Math.ceil((lengthWordBytes + jsonBytes) / headerAlignmentBytes) * headerAlignmentBytes;
@@ -26,17 +27,15 @@ function escaped(text: string): string {
 
 /** Gathers the slices of one file, in file order, and makes its safetensors header. */
 export class HeaderBuilder {
-  readonly #sliced: boolean;
-  readonly #entries: string[] = [];
-  readonly #origins: string[] = [];
-  #jsonBytes: number;
+  /** `,"name":{…}` for each slice. */
+  readonly #entries = new JsonBytes();
+  /** Where PyTorch DCP must be told: where each slice begins, escaped. */
+  readonly #origins: JsonBytes | undefined;
   #dataBytes = 0;
 
   /** @param sliced whether PyTorch DCP must be told where each slice begins */
   constructor(sliced: boolean) {
-    this.#sliced = sliced;
-    const metadata = sliced ? slicedMetadataStart + slicedMetadataEnd : plainMetadata;
-    this.#jsonBytes = `{"__metadata__":${metadata}}`.length;
+    this.#origins = sliced ? new JsonBytes() : undefined;
   }
 
   /** Bytes of the slices so far. */
@@ -46,32 +45,47 @@ export class HeaderBuilder {
 
   /** Adds a slice behind the others; `false`, and nothing is added, if the header would grow beyond its limit. */
   add(spec: TensorSpec): boolean {
-    const name = JSON.stringify(spec.name);
-    const end = this.#dataBytes + spec.bytes;
-    const facts =
-      `:{"dtype":"${spec.dtype}","shape":${dimensionsText(spec.shape)},` +
-      `"data_offsets":[${this.#dataBytes},${end}]}`;
-    const origin = this.#sliced ? escaped(`${name}:{"saved_offsets":${dimensionsText(spec.origin)}}`) : '';
-    const commas = this.#sliced && this.#origins.length > 0 ? 2 : 1;
-    const jsonBytes = this.#jsonBytes + utf8Bytes(name) + facts.length + utf8Bytes(origin) + commas;
-    if (paddedBytes(jsonBytes) >= headerLimitBytes) return false;
-    this.#entries.push(name + facts);
-    if (this.#sliced) this.#origins.push(origin);
-    this.#jsonBytes = jsonBytes;
-    this.#dataBytes = end;
+    const before = { entries: this.#entries.length, origins: this.#origins?.length ?? 0 };
+    const dataEnd = this.#dataBytes + spec.bytes;
+    this.#entries.raw(',').string(spec.name).raw(':{"dtype":"').raw(spec.dtype).raw('","shape":').integers(spec.shape);
+    this.#entries.raw(',"data_offsets":[').integer(this.#dataBytes).raw(',').integer(dataEnd).raw(']}');
+    this.#addOrigin(spec);
+    if (paddedBytes(this.#jsonBytes()) >= headerLimitBytes) {
+      this.#entries.rewind(before.entries);
+      this.#origins?.rewind(before.origins);
+      return false;
+    }
+    this.#dataBytes = dataEnd;
     return true;
   }
 
   /** Length word, JSON, and spaces up to a multiple of 4096 bytes. */
   finish(): Uint8Array {
-    const header = new Uint8Array(paddedBytes(this.#jsonBytes)).fill(space);
+    const header = new Uint8Array(paddedBytes(this.#jsonBytes())).fill(space);
     new DataView(header.buffer).setBigUint64(0, BigInt(header.length - lengthWordBytes), true);
-    encoder.encodeInto(this.#json(), header.subarray(lengthWordBytes));
+    let position = lengthWordBytes;
+    for (const part of this.#parts()) {
+      header.set(part, position);
+      position += part.length;
+    }
     return header;
   }
 
-  #json(): string {
-    const metadata = this.#sliced ? slicedMetadataStart + this.#origins.join(',') + slicedMetadataEnd : plainMetadata;
-    return `{"__metadata__":${[metadata, ...this.#entries].join(',')}}`;
+  #addOrigin({ name, origin }: TensorSpec): void {
+    if (this.#origins === undefined) return;
+    if (this.#origins.length > 0) this.#origins.raw(',');
+    this.#origins.raw(escaped(JSON.stringify(name))).raw(':{\\"saved_offsets\\":').integers(origin).raw('}');
+  }
+
+  #parts(): Uint8Array[] {
+    const entries = [this.#entries.view(), end];
+    return this.#origins === undefined
+      ? [plainStart, ...entries]
+      : [slicedStart, this.#origins.view(), slicedEnd, ...entries];
+  }
+
+  #jsonBytes(): number {
+    const frame = this.#origins === undefined ? plainStart.length : slicedStart.length + slicedEnd.length;
+    return frame + (this.#origins?.length ?? 0) + this.#entries.length + end.length;
   }
 }

@@ -1,6 +1,5 @@
 import { SnapshardError } from '../errors.js';
 import { describe } from '../tensor/describe.js';
-import { utf8Bytes } from './text.js';
 
 export const manifestName = 'manifest.json';
 export const ranksDirectory = 'ranks';
@@ -90,7 +89,7 @@ function sideFileFault(name: unknown): string | undefined {
   if (typeof name !== 'string' || name === '') return 'must be a string that is not empty';
   if (!name.isWellFormed()) return 'must be well-formed Unicode, with no lone surrogates';
   if (/[/\\\u0000-\u001f\u007f]/.test(name)) return 'must be a plain file name, with no folder and no control character';
-  if (utf8Bytes(name) > fileNameLimitBytes) return `must be at most ${fileNameLimitBytes} bytes long`;
+  if (new TextEncoder().encode(name).length > fileNameLimitBytes) return `must be at most ${fileNameLimitBytes} bytes long`;
   const folded = name.toLowerCase();
   const taken = folded === manifestName || folded === ranksDirectory || folded.startsWith('.');
   const shard = folded.endsWith('.safetensors') || folded.endsWith('.safetensors.index.json');

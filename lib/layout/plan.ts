@@ -107,6 +107,14 @@ function nameFiles(shards: readonly Shard[], sliced: boolean): PlannedFile[] {
   });
 }
 
+function concatenate(shards: readonly Shard[]): Slice[] {
+  const slices: Slice[] = [];
+  for (const shard of shards) {
+    for (const slice of shard.slices) slices.push(slice);
+  }
+  return slices;
+}
+
 /** Where each slice begins in its file. */
 function sliceOffsets(files: readonly PlannedFile[], sliceBytes: Float64Array): Float64Array {
   const offsets = new Float64Array(sliceBytes.length);
@@ -129,16 +137,16 @@ export function buildPlan(specs: readonly TensorSpec[], { shardBytes }: PlanOpti
   const sliced = !specs.every(isWhole);
   const shards = orderSlices(specs).flatMap((run) => cutRun(run, shardBytes, sliced));
   const files = nameFiles(shards, sliced);
-  const slices = shards.flatMap((shard) => shard.slices);
-  const sliceBytes = Float64Array.from(slices, ({ spec }) => spec.bytes);
+  const slices = concatenate(shards);
+  const sliceBytes = new Float64Array(slices.map(({ spec }) => spec.bytes));
   return {
     specs,
     shardBytes,
     rank: soleRank,
     sliced,
     files,
-    fileSlices: Uint32Array.from(files, ({ sliceCount }) => sliceCount),
-    order: Uint32Array.from(slices, ({ input }) => input),
+    fileSlices: new Uint32Array(files.map(({ sliceCount }) => sliceCount)),
+    order: new Uint32Array(slices.map(({ input }) => input)),
     sliceBytes,
     sliceOffsets: sliceOffsets(files, sliceBytes),
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),

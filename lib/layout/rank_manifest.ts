@@ -1,5 +1,11 @@
-import type { Plan } from './plan.js';
+import type { TensorSpec } from '../tensor/tensor.js';
+import { ChunkedJson, joinChunks } from './chunked_json.js';
+import { digestBytes, digestDigits, formatVersion, rankManifestFormat } from './format.js';
+import { keptWithPlan } from './kept.js';
+import type { Plan, PlannedFile } from './plan.js';
+import { TimeSlices } from './time_slices.js';
 
+/** What only a finished transfer knows. */
 export interface RankResult {
   /** Nonce of the writer: lower-case letters and digits. */
   readonly writer: string;
@@ -8,7 +14,85 @@ export interface RankResult {
   readonly fileDigests: Uint8Array;
 }
 
+/** The manifest but for the writer, with zeros where the digests go. */
+interface Template {
+  readonly chunks: readonly Uint8Array[];
+  /** Where the digest of each file goes, then that of each slice. */
+  readonly holes: readonly number[];
+}
+
+const noDigest = '0'.repeat(digestDigits);
+const hexadecimalDigits = new TextEncoder().encode('0123456789abcdef');
+const entriesBetweenChecks = 256;
+
+class TemplateBuilder {
+  readonly #text = new ChunkedJson();
+  readonly #slices = new TimeSlices();
+  readonly #holes: number[] = [];
+
+  async build(plan: Plan): Promise<Template> {
+    this.#text.json.raw(',"files":[');
+    for (const [index, file] of plan.files.entries()) await this.#addFile(index, file);
+    this.#text.json.raw('],"tensors":[');
+    for (const [index, file] of plan.files.entries()) await this.#addTensors(plan, file, index);
+    this.#text.json.raw(']}\n');
+    return { chunks: this.#text.finish(), holes: this.#holes };
+  }
+
+  async #addFile(index: number, { path, bytes, header, group }: PlannedFile): Promise<void> {
+    const { json } = this.#text;
+    json.raw(index === 0 ? '{"name":' : ',{"name":').string(path).raw(',"bytes":').integer(bytes);
+    json.raw(',"headerBytes":').integer(header.length).raw(',"group":').string(group);
+    await this.#endEntry(index);
+  }
+
+  async #addTensors(plan: Plan, { firstSlice, sliceCount }: PlannedFile, file: number): Promise<void> {
+    for (let slice = firstSlice; slice < firstSlice + sliceCount; slice += 1) {
+      const spec = plan.specs[plan.order[slice] ?? 0];
+      if (spec !== undefined) this.#addTensor(slice, spec, file, plan.sliceOffsets[slice] ?? 0);
+      await this.#endEntry(slice);
+    }
+  }
+
+  #addTensor(slice: number, spec: TensorSpec, file: number, begin: number): void {
+    const { json } = this.#text;
+    json.raw(slice === 0 ? '{"name":' : ',{"name":').string(spec.name).raw(',"dtype":"').raw(spec.dtype);
+    json.raw('","globalShape":').integers(spec.globalShape).raw(',"origin":').integers(spec.origin);
+    json.raw(',"shape":').integers(spec.shape).raw(',"file":').integer(file);
+    json.raw(',"range":[').integer(begin).raw(',').integer(begin + spec.bytes).raw(']');
+  }
+
+  async #endEntry(index: number): Promise<void> {
+    this.#text.json.raw(',"digest":"');
+    this.#holes.push(this.#text.length);
+    this.#text.json.raw(noDigest).raw('"}');
+    this.#text.endEntry();
+    if (index % entriesBetweenChecks === 0 && this.#slices.spent) await this.#slices.pause();
+  }
+}
+
+const templateOf = keptWithPlan((plan) => new TemplateBuilder().build(plan));
+
+function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, index: number): void {
+  for (let byte = 0; byte < digestBytes; byte += 1) {
+    const value = digests[index * digestBytes + byte] ?? 0;
+    target[position + byte * 2] = hexadecimalDigits[value >> 4] ?? 0;
+    target[position + byte * 2 + 1] = hexadecimalDigits[value & 15] ?? 0;
+  }
+}
+
 /** `ranks/00000.json`. All but the digests is built once for a plan; both steps give way to the event loop. */
-export function fillRankManifest(_plan: Plan, _result: RankResult): Promise<Uint8Array> {
-  throw new Error('being written');
+export async function fillRankManifest(plan: Plan, result: RankResult): Promise<Uint8Array> {
+  const { chunks, holes } = await templateOf(plan);
+  const facts = { format: rankManifestFormat, version: formatVersion, rank: plan.rank, writer: result.writer };
+  const head = new TextEncoder().encode(JSON.stringify(facts).slice(0, -1));
+  const slices = new TimeSlices();
+  const bytes = await joinChunks([head, ...chunks], slices);
+  const files = plan.files.length;
+  for (const [index, hole] of holes.entries()) {
+    if (index < files) writeDigest(bytes, head.length + hole, result.fileDigests, index);
+    else writeDigest(bytes, head.length + hole, result.sliceDigests, index - files);
+    if (index % entriesBetweenChecks === 0 && slices.spent) await slices.pause();
+  }
+  return bytes;
 }

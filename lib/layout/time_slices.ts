@@ -1,0 +1,17 @@
+/** Long enough to get on, short enough that nothing else of the thread is late. */
+const slice_ms = 4;
+
+/** Lets a long loop give way to the event loop every few milliseconds. */
+export class TimeSlices {
+  #end = performance.now() + slice_ms;
+
+  /** Whether it is time to `await` {@link pause}. */
+  get spent(): boolean {
+    return performance.now() >= this.#end;
+  }
+
+  async pause(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#end = performance.now() + slice_ms;
+  }
+}
