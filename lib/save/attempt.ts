@@ -118,8 +118,9 @@ export class Attempt {
       const publication = await publish(store, partial, manifest.bytes, overwrite);
       await this.#finish(publication, manifest, result);
     } catch (error) {
+      this.#interrupt.raise(error);
       await this.#takeBack(partial);
-      this.outcome.fail(this.#interrupt.reasonOr(error));
+      this.outcome.fail(this.#interrupt.reason);
     } finally {
       this.#deadline.clear();
       this.#interrupt.ignoreSignal();

@@ -37,9 +37,9 @@ export class Interrupt {
     if (this.#cause !== undefined) throw this.#cause.reason;
   }
 
-  /** The reason, or else what was thrown meanwhile: a consequence, where there is a reason. */
-  reasonOr(error: unknown): unknown {
-    return this.#cause === undefined ? error : this.#cause.reason;
+  /** The first reason. */
+  get reason(): unknown {
+    return this.#cause?.reason;
   }
 
   readonly #onAbort = (): void => {

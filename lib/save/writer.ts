@@ -29,6 +29,7 @@ export class CheckpointWriter {
   readonly #unheard: UnheardFailures;
   readonly #nonce = newNonce();
   readonly #attempts = new Set<Attempt>();
+  /** Resolves when every save so far has settled. */
   #tail: Promise<void> = Promise.resolve();
   /** Why nothing more is taken on; empty while it is. */
   #refusal = '';
@@ -109,28 +110,30 @@ export class CheckpointWriter {
   }
 
   #start(job: SaveJob, signal: AbortSignal | undefined): Save {
-    const attempt = new Attempt(job, this.#resources, signal, this.#tail, () => {
+    const turn = this.#tail;
+    const attempt = new Attempt(job, this.#resources, signal, turn, () => {
       this.#die();
     });
     this.#attempts.add(attempt);
     void attempt.ended.then(() => this.#attempts.delete(attempt));
-    this.#tail = attempt.settled.then(() => {
-      const { outcome } = attempt;
-      if (outcome.failure !== this.#abortReason) this.#unheard.add(job.request.step, outcome);
-    });
+    this.#tail = this.#heardAfter(Promise.all([turn, attempt.settled]), job.request.step, attempt.outcome);
     return new Save(attempt.outcome, attempt.feed);
   }
 
   #abortedSave(step: number, reason: unknown): Save {
     const outcome = new Outcome();
     outcome.fail(reason);
-    setImmediate(() => {
-      this.#unheard.add(step, outcome);
-    });
+    this.#tail = this.#heardAfter(this.#tail, step, outcome);
     return new Save(
       outcome,
       new ProgressFeed(() => ({ phase: 'failed', stagedBytes: 0, writtenBytes: 0, totalBytes: 0 })),
     );
+  }
+
+  /** Once a save has settled, looks whether its failure was taken up; that `close` aborted it is no news to anybody. */
+  async #heardAfter(settled: Promise<unknown>, step: number, outcome: Outcome): Promise<void> {
+    await settled;
+    if (this.#abortReason === undefined || outcome.failure !== this.#abortReason) this.#unheard.add(step, outcome);
   }
 
   #abortAll(): void {

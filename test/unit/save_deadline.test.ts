@@ -72,10 +72,10 @@ describe('deadline', () => {
     };
     const save = writer.save({ step: 1, tensors });
     await quiet();
-    vi.advanceTimersByTime(1000);
+    vi.advanceTimersByTime(5500);
     await quiet();
     const queued = writer.save({ step: 2, tensors });
-    vi.advanceTimersByTime(5000);
+    vi.advanceTimersByTime(500);
     await expect(queued).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_CLOSED' });
     await expect(save).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_DEADLINE' });
     expect(() => writer.save({ step: 3, tensors })).toThrow(/did not answer/);
