@@ -129,7 +129,7 @@ export function drawMoments(target: Float32Array, seed: number, squared: boolean
   }
 }
 
-/** Xorshift: one multiplication-free step a word keeps up with memory. Zero is its fixed point, so no seed maps to it. */
+/** Xorshift, which nearly keeps up with memory. Zero is its fixed point, so no seed maps to it. */
 function nextState(state: number): number {
   state ^= state << 13;
   state ^= state >>> 17;

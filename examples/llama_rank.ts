@@ -1,6 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
-import { CheckpointWriter, type Published, type Tensor } from 'snapshard';
-import { adamMoments, drawMoments, drawWeights, llamaModels, llamaTensors, type TensorShape } from '../bench/workloads.js';
+import { CheckpointWriter, type Lease, type Published, type Tensor } from 'snapshard';
+import {
+  adamMoments,
+  drawMoments,
+  drawWeights,
+  llamaModels,
+  llamaTensors,
+  type TensorShape,
+} from '../bench/workloads.js';
 import { showProgress } from './progress.js';
 
 /** One rank of sixteen, and seven of the 32 layers: about 1 GiB, in the proportions of the whole. */
@@ -16,32 +23,40 @@ export interface LlamaOptions {
 
 /** Saves one rank of a Llama-3-8B-shaped checkpoint: bf16 weights and Adam's fp32 moments. */
 export async function saveLlamaRank({ root, signal, print }: LlamaOptions): Promise<Published> {
+  print(`   tensors      ${weights.length} bf16 weights and their ${shapes.length - weights.length} fp32 Adam moments`);
+  print(`   memory       leases of the writer, filled with values as hard to compress as real ones`);
   const writer = await CheckpointWriter.open(root);
+  // One lease for each group: page-aligned memory that the native core reads with no detour.
+  const leases = { model: allocateGroup(writer, 'model'), optimizer: allocateGroup(writer, 'optimizer') };
   try {
-    const tensors = await drawTensors(writer, signal);
-    print(`${weights.length} bf16 weights and their ${shapes.length - weights.length} fp32 Adam moments in memory`);
+    const tensors = await drawTensors(leases, signal);
     const save = writer.save({ step: 1, tensors, metadata: { model: 'Llama 3 8B, cut' } }, { signal });
     await showProgress(save, 'Llama rank');
     return await save;
   } finally {
     await writer.close({ abort: signal.aborted });
+    for (const lease of Object.values(leases)) lease.dispose();
   }
 }
 
-/** One lease for each group, as a trainer would keep its state: page-aligned memory that the native core reads itself. */
-async function drawTensors(writer: CheckpointWriter, signal: AbortSignal): Promise<Map<string, Tensor>> {
+function allocateGroup(writer: CheckpointWriter, group: TensorShape['group']): Lease {
+  const members = shapes.filter((shape) => shape.group === group);
+  return writer.allocate(members.reduce((sum, { bytes }) => sum + bytes, 0));
+}
+
+async function drawTensors(
+  leases: Record<TensorShape['group'], Lease>,
+  signal: AbortSignal,
+): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
-  for (const group of ['model', 'optimizer'] as const) {
-    const members = shapes.filter((shape) => shape.group === group);
-    const { buffer } = writer.allocate(members.reduce((sum, { bytes }) => sum + bytes, 0));
-    let offset = 0;
-    for (const member of members) {
-      const { name, dtype, shape } = member;
-      tensors.set(name, { dtype, shape, group, data: draw(member, buffer, offset, tensors.size) });
-      offset += member.bytes;
-      await setImmediate();
-      signal.throwIfAborted();
-    }
+  const used = { model: 0, optimizer: 0 };
+  for (const shape of shapes) {
+    const { name, dtype, group, bytes } = shape;
+    const data = draw(shape, leases[group].buffer, used[group], tensors.size);
+    tensors.set(name, { dtype, shape: shape.shape, group, data });
+    used[group] += bytes;
+    await setImmediate();
+    signal.throwIfAborted();
   }
   return tensors;
 }

@@ -5,7 +5,7 @@ import type { Save } from 'snapshard';
 export async function showProgress(save: Save, label: string): Promise<void> {
   if (!process.stdout.isTTY) return;
   const bar = new SingleBar({
-    format: `${label} [{bar}] {percentage}% of {megabytes} MB, {phase}`,
+    format: `   ${label} [{bar}] {percentage}% of {megabytes} MB, {phase}`,
     barsize: 32,
     hideCursor: true,
     clearOnComplete: true,

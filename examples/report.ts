@@ -1,6 +1,18 @@
 import Table from 'cli-table3';
 import type { Published } from 'snapshard';
 
+const head = [
+  '',
+  'MB',
+  'staged\nms',
+  'published\ns',
+  'written\nGB/s',
+  'durable\nGB/s',
+  'CPU\ns/GiB',
+  'engine',
+  'direct\nI/O',
+];
+
 /** Middle value; of an even number of them, the upper of the middle two. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -10,7 +22,7 @@ export function median(values: readonly number[]): number {
 /** One row for each kind of save, with the medians over its saves. At most 100 columns wide. */
 export function resultTable(rows: [label: string, saves: readonly Published[]][]): string {
   const table = new Table({
-    head: ['', 'MB', 'staged\nms', 'published\ns', 'written\nGB/s', 'durable\nGB/s', 'CPU\ns/GiB', 'engine', 'direct\nI/O'],
+    head,
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'left', 'left'],
     style: { head: [], border: [], compact: true },
   });

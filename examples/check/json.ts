@@ -24,6 +24,10 @@ export function integer(value: unknown, what: string): number {
   return value as number;
 }
 
+export function integers(value: unknown, what: string): number[] {
+  return array(value, what).map((item) => integer(item, what));
+}
+
 /** Strings and brackets are all that matters for where keys are; what is malformed, `JSON.parse` will find. */
 function requireUniqueKeys(source: string): void {
   const objects: (Set<string> | undefined)[] = [];

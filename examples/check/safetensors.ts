@@ -1,4 +1,4 @@
-import { array, integer, parseJson, record, text } from './json.js';
+import { integers, parseJson, record, text } from './json.js';
 import type { SequentialReader } from './reader.js';
 
 export interface StoredTensor {
@@ -34,10 +34,10 @@ export async function readHeader(reader: SequentialReader): Promise<Header> {
   if (length >= headerBytesMax) throw new Error(`its header would be ${length} bytes long`);
   const json = Buffer.from(await reader.take(Number(length)));
   const dataBegin = lengthWordBytes + json.length;
-  if (dataBegin % alignmentBytes !== 0) throw new Error(`its data begins at byte ${dataBegin}, not at a multiple of 4096`);
+  if (dataBegin % alignmentBytes !== 0) throw new Error(`its data begins at byte ${dataBegin}, not a multiple of 4096`);
 
   const decoded = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json).replace(/ +$/, '');
-  if (!decoded.startsWith('{') || !decoded.endsWith('}')) throw new Error('its header is not an object padded with spaces');
+  if (!/^{.*}$/s.test(decoded)) throw new Error('its header is not an object padded with spaces');
   const { __metadata__: metadata = {}, ...entries } = record(parseJson(decoded), 'the header');
   const tensors = Object.entries(entries).map(([name, entry]) => storedTensor(name, entry, dataBegin));
   tensors.sort((a, b) => a.begin - b.begin || a.end - b.end);
@@ -48,11 +48,11 @@ export async function readHeader(reader: SequentialReader): Promise<Header> {
 function storedTensor(name: string, value: unknown, dataBegin: number): StoredTensor {
   const entry = record(value, name);
   const dtype = text(entry.dtype, `the dtype of ${name}`);
-  const shape = array(entry.shape, `the shape of ${name}`).map((extent) => integer(extent, `the shape of ${name}`));
-  const offsets = array(entry.data_offsets, `the offsets of ${name}`).map((at) => integer(at, `the offsets of ${name}`));
+  const shape = integers(entry.shape, `the shape of ${name}`);
+  const offsets = integers(entry.data_offsets, `the offsets of ${name}`);
   const [begin, end] = offsets;
   if (begin === undefined || end === undefined || offsets.length !== 2) throw new Error(`${name} lacks two offsets`);
-  if (end - begin !== tensorBytes(dtype, shape)) throw new Error(`${name} is ${end - begin} bytes, not as its shape says`);
+  if (end - begin !== tensorBytes(dtype, shape)) throw new Error(`${name} has ${end - begin} bytes, unlike its shape`);
   return { name, dtype, shape, begin: dataBegin + begin, end: dataBegin + end };
 }
 

@@ -12,7 +12,11 @@ const epsilon = 1e-8;
 /** `step` counts from 1. */
 export function adamStep(slot: Slot, gradient: Float32Array, learningRate: number, step: number): Slot {
   const length = gradient.length;
-  const next = { weight: new Float32Array(length), expAvg: new Float32Array(length), expAvgSq: new Float32Array(length) };
+  const next = {
+    weight: new Float32Array(length),
+    expAvg: new Float32Array(length),
+    expAvgSq: new Float32Array(length),
+  };
   const rate = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
   for (let index = 0; index < length; index++) {
     const slope = gradient[index]!;

@@ -2,7 +2,7 @@ import { removeCheckpoint, type CheckpointWriter, type Published, type Save, typ
 import { showProgress } from '../progress.js';
 
 /** Newest checkpoints of the run that stay on disk. */
-const kept = 2;
+export const checkpointsKept = 2;
 
 /** Saves in the background, one after the other, and removes old checkpoints once newer ones are durable. */
 export class Checkpoints {
@@ -41,7 +41,7 @@ export class Checkpoints {
     await showProgress(save, `step ${step}`);
     const published = await save;
     this.published.push(published);
-    const old = this.published.at(-1 - kept);
+    const old = this.published.at(-1 - checkpointsKept);
     if (old !== undefined) await removeCheckpoint(this.#root, old.step);
     report(published);
   }

@@ -6,6 +6,9 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Random } from './random.js';
 
+// Without this, tfjs prints an advertisement of its native backend.
+tf.enableProdMode();
+
 export interface Batch {
   text: Uint8Array;
   /** Where the bytes to predict stand in `text`. */
@@ -29,12 +32,12 @@ const hidden = 256;
 const ngramDropout = 0.1;
 
 const tables: Table[] = [
-  ...Array.from({ length: recentBytes }, (_, index) => ({
-    name: `embedding.byte_${index + 1}`, rows: vocabulary, width: 16, reach: index + 1, hashed: false,
-  })),
-  ...ngramLengths.map((length) => ({
-    name: `embedding.ngram_${length}`, rows: 32_768, width: 32, reach: length, hashed: true,
-  })),
+  ...Array.from({ length: recentBytes }, (_, index) => {
+    return { name: `embedding.byte_${index + 1}`, rows: vocabulary, width: 16, reach: index + 1, hashed: false };
+  }),
+  ...ngramLengths.map((length) => {
+    return { name: `embedding.ngram_${length}`, rows: 32_768, width: 32, reach: length, hashed: true };
+  }),
 ];
 const features = tables.reduce((sum, table) => sum + table.width, 0);
 
@@ -69,10 +72,16 @@ export function lossAndGradients(
   return { loss, gradients: gradientsOf(rows, embedded!, inputs, dense) };
 }
 
+type Operands = [
+  embedded: tf.Tensor,
+  hiddenWeight: tf.Tensor,
+  hiddenBias: tf.Tensor,
+  outputWeight: tf.Tensor,
+  outputBias: tf.Tensor,
+];
+
 function forward(operands: tf.Tensor[], target: tf.Tensor): tf.Scalar {
-  const [embedded, hiddenWeight, hiddenBias, outputWeight, outputBias] = operands as [
-    tf.Tensor2D, tf.Tensor2D, tf.Tensor1D, tf.Tensor2D, tf.Tensor1D,
-  ];
+  const [embedded, hiddenWeight, hiddenBias, outputWeight, outputBias] = operands as Operands;
   const activation = embedded.matMul(hiddenWeight).add(hiddenBias).relu();
   const logits = activation.matMul(outputWeight).add(outputBias);
   return tf.losses.softmaxCrossEntropy(target, logits).asScalar();
@@ -103,7 +112,9 @@ function lookUp(table: Table, { text, targets }: Batch, random: Random): Int32Ar
     if (!table.hashed) return text[at - table.reach]!;
     if (random.uniform() < ngramDropout) return -1;
     let hash = table.reach;
-    for (let back = 1; back <= table.reach; back++) hash = Math.imul(hash ^ text[at - back]!, 0x9e3779b1) ^ (hash >>> 15);
+    for (let back = 1; back <= table.reach; back++) {
+      hash = Math.imul(hash ^ text[at - back]!, 0x9e3779b1) ^ (hash >>> 15);
+    }
     return (hash >>> 8) % table.rows;
   });
 }

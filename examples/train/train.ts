@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { enableProdMode } from '@tensorflow/tfjs';
 import { CheckpointWriter, type Published } from 'snapshard';
-import { Checkpoints } from './checkpoints.js';
+import { Checkpoints, checkpointsKept } from './checkpoints.js';
 import { readCorpus } from './corpus.js';
 import { Trainer } from './trainer.js';
 
@@ -25,14 +24,12 @@ export interface TrainResult {
 
 /** Trains and saves side by side. On abort, the save under way is given up and the reason is thrown. */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  // Without this, tfjs prints an advertisement of its native backend.
-  enableProdMode();
   const { root, signal, print } = options;
   const text = readCorpus(options.repository);
   const trainer = new Trainer(text);
-  const parameters = trainer.parameterCount;
-  print(`${kilobytes(text)} of this repository's documentation and library as text, a model of ${millions(parameters)}`);
-  print(`parameters, ${options.steps} steps of Adam, a checkpoint of all three (${millions(parameters * 12)} bytes) every ${options.saveEvery}\n`);
+  print(`   text         ${Math.round(text.length / 1e3)} kB of this repository's documentation and library`);
+  print(`   model        ${(trainer.parameterCount / 1e6).toFixed(1)} million parameters, trained with Adam`);
+  print(`   checkpoints  every ${options.saveEvery} of ${options.steps} steps; the newest ${checkpointsKept} stay\n`);
 
   const writer = await CheckpointWriter.open(root, { stagingBytes: 128 * 2 ** 20 });
   try {
@@ -65,15 +62,9 @@ async function loop(trainer: Trainer, checkpoints: Checkpoints, options: TrainOp
 }
 
 function describe({ step, bytes, timings }: Published, loss: number): string {
-  const staged = (timings.stagedSeconds * 1e3).toFixed(0);
-  const saved = `${(bytes / 1e6).toFixed(1)} MB staged in ${staged} ms, published in ${timings.publishedSeconds.toFixed(2)} s`;
-  return `step ${String(step).padStart(4)}   loss ${loss.toFixed(3)}   ${saved}`;
-}
-
-function kilobytes(text: Uint8Array): string {
-  return `${Math.round(text.length / 1e3)} kB`;
-}
-
-function millions(count: number): string {
-  return `${(count / 1e6).toFixed(1)} million`;
+  const megabytes = (bytes / 1e6).toFixed(1);
+  const staged = (timings.stagedSeconds * 1e3).toFixed(0).padStart(3);
+  const published = timings.publishedSeconds.toFixed(2);
+  const progress = `   step ${String(step).padStart(4)}   loss ${loss.toFixed(3)} nats a byte`;
+  return `${progress}   ${megabytes} MB staged in ${staged} ms, published in ${published} s`;
 }

@@ -1,0 +1,164 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { compress } from 'zstd-napi';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  adamMoments,
+  drawMoments,
+  drawWeights,
+  llamaModels,
+  llamaTensors,
+  type TensorShape,
+} from '../../bench/workloads.js';
+import { checkCheckpoint } from '../../examples/check.js';
+import { readCorpus } from '../../examples/train/corpus.js';
+import { train, type TrainResult } from '../../examples/train/train.js';
+import { Trainer } from '../../examples/train/trainer.js';
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+
+describe('workloads', () => {
+  it.each([
+    ['8B', 104.7],
+    ['70B', 911.21],
+    ['405B', 5292.25],
+    ['1T', 15_426.59],
+  ] as const)('Llama %s has the size that MLPerf Storage gives', (name, gibibytes) => {
+    const elements = llamaTensors(llamaModels[name]).reduce((sum, tensor) => sum + tensor.elements, 0);
+    expect((elements * (2 + 12)) / 2 ** 30 / gibibytes).toBeCloseTo(1, 3);
+  });
+
+  it('a cut keeps every kind of tensor, and about its share of the bytes', () => {
+    const whole = llamaTensors(llamaModels['8B']);
+    const cut = llamaTensors(llamaModels['8B'], { ranks: 16, layers: 7 });
+    const bytes = [...cut, ...adamMoments(cut)].reduce((sum, tensor) => sum + tensor.bytes, 0);
+    expect(bytes / 2 ** 30).toBeCloseTo(1, 1);
+    expect(new Set(cut.map(({ name }) => kindOf(name)))).toEqual(new Set(whole.map(({ name }) => kindOf(name))));
+    expect(embeddingShare(cut)).toBeCloseTo(embeddingShare(whole), 3);
+  });
+
+  it('drawn values are as hard to compress as weights and moments are', () => {
+    const weights = new Uint16Array(2 ** 22 + 1);
+    drawWeights(weights, 1);
+    expect(ratio(weights)).toBeGreaterThan(1.1);
+    expect(ratio(weights)).toBeLessThan(1.5);
+    for (const squared of [false, true]) {
+      const moments = new Float32Array(2 ** 21);
+      drawMoments(moments, 2, squared);
+      expect(ratio(moments)).toBeLessThan(1.3);
+      expect(moments.every(Number.isFinite)).toBe(true);
+    }
+  });
+});
+
+describe('training', () => {
+  it('learns, draws the same numbers again, and never writes into arrays that it handed out', async () => {
+    const text = readCorpus(repository);
+    const [first, second] = [new Trainer(text), new Trainer(text)];
+    await steps(first, 5);
+    await steps(second, 5);
+    const held = tensorsOf(first);
+    const copies = new Map([...held].map(([name, data]) => [name, data.slice()]));
+    expect(changed(tensorsOf(second), copies)).toEqual([]);
+
+    const before = first.loss;
+    await steps(first, 15);
+    expect(first.loss).toBeLessThan(before - 0.3);
+    expect(changed(held, copies)).toEqual([]);
+    expect(changed(tensorsOf(first), copies)).toHaveLength(copies.size);
+  });
+});
+
+describe('checkpoints of the example', () => {
+  let root = '';
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'snapshard-example-'));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  const run = (signal: AbortSignal): Promise<TrainResult> =>
+    train({ root, repository, steps: 8, saveEvery: 2, signal, print: () => {} });
+
+  it('pass the checker, which finds each change of each file', async () => {
+    const { saves } = await run(new AbortController().signal);
+    expect(saves.map(({ step }) => step)).toEqual([2, 4, 6, 8]);
+    expect((await readdir(root)).sort()).toEqual(['step-0000000006', 'step-0000000008']);
+    const { path, bytes } = saves.at(-1)!;
+    expect((await checkCheckpoint(path)).bytes).toBeGreaterThanOrEqual(bytes);
+
+    for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+      if (entry.isDirectory()) continue;
+      const file = join(entry.parentPath, entry.name);
+      const good = await readFile(file);
+      for (const bad of damaged(good)) {
+        await writeFile(file, bad);
+        await expect(checkCheckpoint(path), `${file} of ${good.length} bytes, now ${bad.length}`).rejects.toThrow();
+      }
+      await rm(file);
+      await expect(checkCheckpoint(path), `${file} is gone`).rejects.toThrow();
+      await writeFile(file, good);
+    }
+    await checkCheckpoint(path);
+  });
+
+  it('leave nothing half-written when the run is interrupted', async () => {
+    const interrupt = new AbortController();
+    const reason = new Error('interrupted');
+    const ended = train({
+      root,
+      repository,
+      steps: 8,
+      saveEvery: 2,
+      signal: interrupt.signal,
+      print: (line) => {
+        if (line.trim().startsWith('step')) interrupt.abort(reason);
+      },
+    });
+    await expect(ended).rejects.toBe(reason);
+    for (const name of await readdir(root)) {
+      expect(name).toMatch(/^step-\d{10}$/);
+      await checkCheckpoint(join(root, name));
+    }
+  });
+});
+
+function* damaged(good: Buffer): Generator<Buffer> {
+  for (const at of [0, Math.floor(good.length / 3), good.length - 1]) {
+    const bad = Buffer.from(good);
+    bad[at]! ^= 1;
+    yield bad;
+  }
+  yield good.subarray(0, -1);
+  yield Buffer.concat([good, Buffer.alloc(16)]);
+}
+
+async function steps(trainer: Trainer, count: number): Promise<void> {
+  for (let step = 0; step < count; step++) await trainer.train(() => Promise.resolve());
+}
+
+function tensorsOf(trainer: Trainer): Map<string, Float32Array> {
+  const { tensors } = trainer.checkpoint();
+  return new Map([...(tensors as Map<string, { data: Float32Array }>)].map(([name, { data }]) => [name, data]));
+}
+
+/** Names of the tensors that differ; the matchers of vitest take minutes over as many numbers. */
+function changed(tensors: Map<string, Float32Array>, others: Map<string, Float32Array>): string[] {
+  const bytes = (data: Float32Array): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return [...tensors].filter(([name, data]) => !bytes(data).equals(bytes(others.get(name)!))).map(([name]) => name);
+}
+
+function embeddingShare(tensors: TensorShape[]): number {
+  const bytesOf = (some: TensorShape[]): number => some.reduce((sum, { bytes }) => sum + bytes, 0);
+  return bytesOf(tensors.filter(({ name }) => name.includes('embed'))) / bytesOf(tensors);
+}
+
+function kindOf(name: string): string {
+  return name.replace(/\.\d+\./, '.');
+}
+
+function ratio(values: Uint16Array | Float32Array): number {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  return bytes.length / compress(bytes, { compressionLevel: 1 }).length;
+}
