@@ -1,5 +1,5 @@
 const encoder = new TextEncoder();
-const firstCapacityBytes = 4096;
+const firstCapacityBytes = 512;
 /** UTF-8 takes at most three bytes for a UTF-16 code unit. */
 const unitBytesMax = 3;
 const integerBytesMax = 16;

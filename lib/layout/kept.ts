@@ -8,6 +8,8 @@ export function keptWithPlan<Value>(build: (plan: Plan) => Promise<Value>): (pla
     if (known !== undefined) return known;
     const value = build(plan);
     kept.set(plan, value);
+    // A failure, for want of memory, is not kept: the next save may have more.
+    value.catch(() => kept.delete(plan));
     return value;
   };
 }

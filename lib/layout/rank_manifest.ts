@@ -1,5 +1,5 @@
 import type { TensorSpec } from '../tensor/tensor.js';
-import { ChunkedJson, joinChunks } from './chunked_json.js';
+import { ChunkedJson, type JsonChunk, joinChunks } from './chunked_json.js';
 import { digestBytes, digestDigits, formatVersion, rankManifestFormat } from './format.js';
 import { keptWithPlan } from './kept.js';
 import type { Plan, PlannedFile } from './plan.js';
@@ -14,29 +14,22 @@ export interface RankResult {
   readonly fileDigests: Uint8Array;
 }
 
-/** The manifest but for the writer, with zeros where the digests go. */
-interface Template {
-  readonly chunks: readonly Uint8Array[];
-  /** Where the digest of each file goes, then that of each slice. */
-  readonly holes: readonly number[];
-}
-
 const noDigest = '0'.repeat(digestDigits);
 const hexadecimalDigits = new TextEncoder().encode('0123456789abcdef');
 const entriesBetweenChecks = 256;
 
+/** Builds the manifest but for the writer, with zeros, marked, for the digest of each file, then of each slice. */
 class TemplateBuilder {
   readonly #text = new ChunkedJson();
   readonly #slices = new TimeSlices();
-  readonly #holes: number[] = [];
 
-  async build(plan: Plan): Promise<Template> {
+  async build(plan: Plan): Promise<JsonChunk[]> {
     this.#text.json.raw(',"files":[');
     for (const [index, file] of plan.files.entries()) await this.#addFile(index, file);
     this.#text.json.raw('],"tensors":[');
     for (const [index, file] of plan.files.entries()) await this.#addTensors(plan, file, index);
     this.#text.json.raw(']}\n');
-    return { chunks: this.#text.finish(), holes: this.#holes };
+    return this.#text.finish();
   }
 
   async #addFile(index: number, { path, bytes, header, group }: PlannedFile): Promise<void> {
@@ -64,7 +57,7 @@ class TemplateBuilder {
 
   async #endEntry(index: number): Promise<void> {
     this.#text.json.raw(',"digest":"');
-    this.#holes.push(this.#text.length);
+    this.#text.mark();
     this.#text.json.raw(noDigest).raw('"}');
     this.#text.endEntry();
     if (index % entriesBetweenChecks === 0 && this.#slices.spent) await this.#slices.pause();
@@ -74,8 +67,9 @@ class TemplateBuilder {
 const templateOf = keptWithPlan((plan) => new TemplateBuilder().build(plan));
 
 function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, index: number): void {
+  const first = index * digestBytes;
   for (let byte = 0; byte < digestBytes; byte += 1) {
-    const value = digests[index * digestBytes + byte] ?? 0;
+    const value = digests[first + byte] ?? 0;
     target[position + byte * 2] = hexadecimalDigits[value >> 4] ?? 0;
     target[position + byte * 2 + 1] = hexadecimalDigits[value & 15] ?? 0;
   }
@@ -83,16 +77,16 @@ function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, 
 
 /** `ranks/00000.json`. All but the digests is built once for a plan; both steps give way to the event loop. */
 export async function fillRankManifest(plan: Plan, result: RankResult): Promise<Uint8Array> {
-  const { chunks, holes } = await templateOf(plan);
+  const template = await templateOf(plan);
   const facts = { format: rankManifestFormat, version: formatVersion, rank: plan.rank, writer: result.writer };
-  const head = new TextEncoder().encode(JSON.stringify(facts).slice(0, -1));
-  const slices = new TimeSlices();
-  const bytes = await joinChunks([head, ...chunks], slices);
+  const head = { bytes: new TextEncoder().encode(JSON.stringify(facts).slice(0, -1)), marks: [] };
   const files = plan.files.length;
-  for (const [index, hole] of holes.entries()) {
-    if (index < files) writeDigest(bytes, head.length + hole, result.fileDigests, index);
-    else writeDigest(bytes, head.length + hole, result.sliceDigests, index - files);
-    if (index % entriesBetweenChecks === 0 && slices.spent) await slices.pause();
-  }
-  return bytes;
+  let filled = 0;
+  return joinChunks([head, ...template], new TimeSlices(), (target, position, { marks }) => {
+    for (const mark of marks) {
+      if (filled < files) writeDigest(target, position + mark, result.fileDigests, filled);
+      else writeDigest(target, position + mark, result.sliceDigests, filled - files);
+      filled += 1;
+    }
+  });
 }
