@@ -9,7 +9,9 @@ export function checkIndex(bytes: Buffer, shards: ShardEntry[]): void {
   let totalBytes = 0;
   for (const shard of shards) {
     for (const { name, begin, end } of shard.slices) {
-      if (files.get(name) !== shard.name) throw new Error(`it has ${name} in ${String(files.get(name))}, not ${shard.name}`);
+      if (files.get(name) !== shard.name) {
+        throw new Error(`it has ${name} in ${String(files.get(name))}, not in ${shard.name}`);
+      }
       files.delete(name);
       totalBytes += end - begin;
     }

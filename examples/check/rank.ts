@@ -56,7 +56,9 @@ function shardEntry(value: unknown): ShardEntry {
 function sliceEntry(tensor: Record<string, unknown>): SliceEntry {
   const name = text(tensor.name, 'the name of a tensor');
   const [begin, end, ...more] = integers(tensor.range, `the range of ${name}`);
-  if (begin === undefined || end === undefined || more.length > 0) throw new Error(`the range of ${name} is not two bytes`);
+  if (begin === undefined || end === undefined || more.length > 0) {
+    throw new Error(`the range of ${name} is not two positions`);
+  }
   return {
     name,
     dtype: text(tensor.dtype, `the dtype of ${name}`),

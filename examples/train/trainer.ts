@@ -5,7 +5,7 @@ import { Random } from './random.js';
 import type { SaveRequest, Tensor } from 'snapshard';
 
 const learningRate = 2e-3;
-const seed = 20_26;
+const seed = 2026;
 const lossDecay = 0.9;
 
 /** All that a run is: put back, it goes on bit for bit as it would have. */
