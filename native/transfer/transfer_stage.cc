@@ -188,6 +188,8 @@ Status Transfer::recheck_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stage
 }
 
 void Transfer::account(size_t block, uint64_t bytes) {
+  // Nothing of a block may come from its own item: whoever filled it has queued it already, and may do so only once.
+  if (bytes == 0) return;
   staged_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   if (blocks_[block].remaining.fetch_sub(bytes, std::memory_order_acq_rel) == bytes) enqueue_or_park(blocks_[block]);
 }
