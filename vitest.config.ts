@@ -16,8 +16,8 @@ export default defineConfig({
       project('integration', 2 * minute_ms),
       project('faults', 2 * minute_ms),
       project('workers', 2 * minute_ms),
-      project('interop', 5 * minute_ms, ['test/interop/setup.ts']),
-      project('package', 5 * minute_ms),
+      project('interop', 2 * minute_ms, ['test/interop/setup.ts']),
+      project('package', 2 * minute_ms),
     ],
   },
 });

@@ -59,7 +59,7 @@ export const rows: readonly Row[] = [
   ratioRow('pwrite', 'pwrite engine, over io_uring', ['save 64 pwrite', 'save 64'], rate),
   ratioRow('buffered', 'buffered, over direct', ['save 64 buffered', 'save 64'], rate),
   {
-    ...ratioRow('cpu', 'CPU s/GiB, over memcpy + XXH3', ['save 64', 'loop 1 thread'], cpuPerGiB),
+    ...ratioRow('cpu', 'CPU s/GiB, over memcpy + XXH3', ['save 64', 'loop 1 thread, 1 GiB'], cpuPerGiB),
     better: 'lower',
     bar: 1.5,
     aim: 1.2,

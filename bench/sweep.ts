@@ -6,7 +6,7 @@ import { runTrial } from './run_trial.js';
 import { formatSpread, spread } from './statistics.js';
 import { GiB, MiB } from './units.js';
 
-type Point = Required<Pick<WriterOptions, 'blockBytes' | 'queueDepth' | 'threads'>>;
+type Point = Record<keyof Pick<WriterOptions, 'blockBytes' | 'queueDepth' | 'threads'>, number>;
 
 /** Around the defaults, one axis at a time, and the corners that might surprise. */
 export const points: readonly Point[] = [

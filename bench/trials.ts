@@ -66,11 +66,11 @@ function saveTrial(name: string, options: SaveOptions): TrialKind {
   };
 }
 
-function loopTrial(threads: number, fixedBytes?: number): TrialKind {
+function loopTrial(threads: number, bytes: number): TrialKind {
   return {
     missing: loopMissing,
-    async run(_place, bytes, signal) {
-      const result = await runLoop(fixedBytes ?? bytes, threads, signal);
+    async run(_place, _bytes, signal) {
+      const result = await runLoop(bytes, threads, signal);
       return { ...result, how: `${threads} thread${threads > 1 ? 's' : ''}` };
     },
   };
@@ -100,7 +100,7 @@ export const trialKinds = {
   'save 64 pwrite': saveTrial('save-64-pwrite', { writer: { engine: 'pwrite' } }),
   'save 64 buffered': saveTrial('save-64-buffered', { writer: { direct: false } }),
   'save 64 in place': saveTrial('save-64-in-place', { inPlace: true }),
-  'loop 1 thread': loopTrial(1),
+  'loop 1 thread, 1 GiB': loopTrial(1, poolBytes),
   'staged 1 GiB': saveTrial('staged', {
     bytes: poolBytes,
     writer: { stagingBytes: poolBytes + 64 * MiB, threads: stagerThreads },
