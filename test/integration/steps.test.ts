@@ -147,7 +147,7 @@ describe('steps', () => {
     for (const step of [1, 10]) await writer.save({ step, tensors: { a: new Uint8Array(5) } });
     await writer.save({ step: 1, tensors: {}, overwrite: true });
     await removeCheckpoint(root.path, 1);
-    expect(namesIn(root.path)).toEqual(['step-0000000010']);
+    expect(namesIn(root.path).filter((name) => name.startsWith('step'))).toEqual(['step-0000000010']);
     await expect(removeCheckpoint(root.path, 1)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NOT_FOUND' });
     await writer.save({ step: 1, tensors: {} });
   });

@@ -29,6 +29,6 @@ export async function runChild(name: string, argument: unknown, flags: string[] 
 }
 
 /** The argument that {@link runChild} gave. */
-export function childArgument<T>(): T {
-  return JSON.parse(process.argv[2] ?? 'null') as T;
+export function childArgument(): unknown {
+  return JSON.parse(process.argv[2] ?? 'null');
 }
