@@ -74,7 +74,11 @@ export class HeaderBuilder {
   #addOrigin({ name, origin }: TensorSpec): void {
     if (this.#origins === undefined) return;
     if (this.#origins.length > 0) this.#origins.raw(',');
-    this.#origins.raw(escaped(JSON.stringify(name))).raw(':{\\"saved_offsets\\":').integers(origin).raw('}');
+    this.#origins
+      .raw(escaped(JSON.stringify(name)))
+      .raw(':{\\"saved_offsets\\":')
+      .integers(origin)
+      .raw('}');
   }
 
   #parts(): Uint8Array[] {

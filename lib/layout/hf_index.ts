@@ -21,7 +21,11 @@ async function encodeIndex(plan: Plan, files: readonly PlannedFile[]): Promise<U
   let separator = '';
   for (const { path, firstSlice, sliceCount } of files) {
     for (const [index, input] of plan.order.subarray(firstSlice, firstSlice + sliceCount).entries()) {
-      text.json.raw(separator).string(plan.specs[input]?.name ?? '').raw(':').string(path);
+      text.json
+        .raw(separator)
+        .string(plan.specs[input]?.name ?? '')
+        .raw(':')
+        .string(path);
       text.endEntry();
       separator = ',';
       if (index % entriesBetweenChecks === 0 && slices.spent) await slices.pause();

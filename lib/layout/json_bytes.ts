@@ -89,7 +89,7 @@ export class JsonBytes {
     this.#bytes = grown;
   }
 
-  /** Writes text at `start` if it is printable ASCII; with `plainFrom` as a space, also only if none needs an escape. */
+  /** Writes text at `start` if it is ASCII; with `plainFrom` a space, only if it needs no escape besides. */
   #ascii(text: string, start: number, plainFrom: number): boolean {
     const bytes = this.#bytes;
     for (let index = 0; index < text.length; index += 1) {

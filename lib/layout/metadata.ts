@@ -76,7 +76,8 @@ class JsonWriter {
     const prototype: unknown = Object.getPrototypeOf(value);
     const plain = prototype === null || Object.getPrototypeOf(prototype) === null;
     if (!plain) throw this.#fault(`is ${describe(value)}; only plain objects and lists are kept as they are`);
-    if (Object.getOwnPropertySymbols(value).length > 0) throw this.#fault('has a symbol as key, which JSON cannot hold');
+    if (Object.getOwnPropertySymbols(value).length > 0)
+      throw this.#fault('has a symbol as key, which JSON cannot hold');
     const members = Object.keys(value).map((key) => {
       if (!key.isWellFormed()) throw this.#fault('has a key with a lone surrogate, which UTF-8 cannot hold');
       return `${JSON.stringify(key)}:${this.#member(key, (value as Record<string, unknown>)[key])}`;

@@ -88,12 +88,16 @@ export function indexName(group: string): string {
 function sideFileFault(name: unknown): string | undefined {
   if (typeof name !== 'string' || name === '') return 'must be a string that is not empty';
   if (!name.isWellFormed()) return 'must be well-formed Unicode, with no lone surrogates';
-  if (/[/\\\u0000-\u001f\u007f]/.test(name)) return 'must be a plain file name, with no folder and no control character';
-  if (new TextEncoder().encode(name).length > fileNameLimitBytes) return `must be at most ${fileNameLimitBytes} bytes long`;
+  if (/[/\\\u0000-\u001f\u007f]/.test(name))
+    return 'must be a plain file name, with no folder and no control character';
+  if (new TextEncoder().encode(name).length > fileNameLimitBytes)
+    return `must be at most ${fileNameLimitBytes} bytes long`;
   const folded = name.toLowerCase();
   const taken = folded === manifestName || folded === ranksDirectory || folded.startsWith('.');
   const shard = folded.endsWith('.safetensors') || folded.endsWith('.safetensors.index.json');
-  return taken || shard ? `must not be ${manifestName}, ${ranksDirectory}, .*, *.safetensors or their index` : undefined;
+  return taken || shard
+    ? `must not be ${manifestName}, ${ranksDirectory}, .*, *.safetensors or their index`
+    : undefined;
 }
 
 /**

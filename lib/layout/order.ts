@@ -38,9 +38,7 @@ function compareDimensions(left: readonly number[], right: readonly number[]): n
 }
 
 function compareSlices(left: Slice, right: Slice): number {
-  return (
-    compareDimensions(left.spec.origin, right.spec.origin) || compareDimensions(left.spec.shape, right.spec.shape)
-  );
+  return compareDimensions(left.spec.origin, right.spec.origin) || compareDimensions(left.spec.shape, right.spec.shape);
 }
 
 /** An empty slice beside others would have its neighbour's place: PyTorch DCP takes one for the other. */

@@ -52,6 +52,8 @@ interface Shard {
 }
 
 const soleRank = 0;
+/** So that no offset in a file leaves the safe integers. */
+const fileDataLimitBytes = 2 ** 52;
 
 function headerTooLarge(spec: TensorSpec): SnapshardError {
   return new SnapshardError(
@@ -62,11 +64,11 @@ function headerTooLarge(spec: TensorSpec): SnapshardError {
 }
 
 /** Cuts a run into shards: a new one where the next tensor, or the header, would be too much for the last. */
-function cutRun(run: Run, shardBytes: number, sliced: boolean): Shard[] {
+function cutRun(run: Run, limitBytes: number, sliced: boolean): Shard[] {
   const shards: Shard[] = [];
   let last: Shard | undefined;
   for (const slice of run.slices) {
-    const fits = last !== undefined && last.header.dataBytes + slice.spec.bytes <= shardBytes;
+    const fits = last !== undefined && last.header.dataBytes + slice.spec.bytes <= limitBytes;
     if (fits && last?.header.add(slice.spec)) {
       last.slices.push(slice);
       continue;
@@ -135,7 +137,8 @@ function sliceOffsets(files: readonly PlannedFile[], sliceBytes: Float64Array): 
  */
 export function buildPlan(specs: readonly TensorSpec[], { shardBytes }: PlanOptions): Plan {
   const sliced = !specs.every(isWhole);
-  const shards = orderSlices(specs).flatMap((run) => cutRun(run, shardBytes, sliced));
+  const limitBytes = Math.min(shardBytes, fileDataLimitBytes);
+  const shards = orderSlices(specs).flatMap((run) => cutRun(run, limitBytes, sliced));
   const files = nameFiles(shards, sliced);
   const slices = concatenate(shards);
   const sliceBytes = new Float64Array(slices.map(({ spec }) => spec.bytes));

@@ -34,7 +34,11 @@ class TemplateBuilder {
 
   async #addFile(index: number, { path, bytes, header, group }: PlannedFile): Promise<void> {
     const { json } = this.#text;
-    json.raw(index === 0 ? '{"name":' : ',{"name":').string(path).raw(',"bytes":').integer(bytes);
+    json
+      .raw(index === 0 ? '{"name":' : ',{"name":')
+      .string(path)
+      .raw(',"bytes":')
+      .integer(bytes);
     json.raw(',"headerBytes":').integer(header.length).raw(',"group":').string(group);
     await this.#endEntry(index);
   }
@@ -49,10 +53,19 @@ class TemplateBuilder {
 
   #addTensor(slice: number, spec: TensorSpec, file: number, begin: number): void {
     const { json } = this.#text;
-    json.raw(slice === 0 ? '{"name":' : ',{"name":').string(spec.name).raw(',"dtype":"').raw(spec.dtype);
+    json
+      .raw(slice === 0 ? '{"name":' : ',{"name":')
+      .string(spec.name)
+      .raw(',"dtype":"')
+      .raw(spec.dtype);
     json.raw('","globalShape":').integers(spec.globalShape).raw(',"origin":').integers(spec.origin);
     json.raw(',"shape":').integers(spec.shape).raw(',"file":').integer(file);
-    json.raw(',"range":[').integer(begin).raw(',').integer(begin + spec.bytes).raw(']');
+    json
+      .raw(',"range":[')
+      .integer(begin)
+      .raw(',')
+      .integer(begin + spec.bytes)
+      .raw(']');
   }
 
   async #endEntry(index: number): Promise<void> {
@@ -64,7 +77,7 @@ class TemplateBuilder {
   }
 }
 
-const templateOf = keptWithPlan((plan) => new TemplateBuilder().build(plan));
+const templateOf: (plan: Plan) => Promise<JsonChunk[]> = keptWithPlan((plan) => new TemplateBuilder().build(plan));
 
 function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, index: number): void {
   const first = index * digestBytes;

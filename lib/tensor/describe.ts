@@ -19,7 +19,9 @@ export function describe(value: unknown): string {
   }
   if (typeof value !== 'object' || value === null) return String(value);
   const maker: unknown = value.constructor;
-  return typeof maker === 'function' && maker !== Object && maker.name !== '' ? `an instance of ${maker.name}` : 'an object';
+  return typeof maker === 'function' && maker !== Object && maker.name !== ''
+    ? `an instance of ${maker.name}`
+    : 'an object';
 }
 
 /** "Expected … for … but received …", with the code for arguments of the wrong kind. */

@@ -54,7 +54,8 @@ function readSlice(
   { globalShape, origin }: Unchecked,
   shape: readonly number[],
 ): Pick<TensorSpec, 'globalShape' | 'origin'> {
-  if (globalShape === undefined && origin === undefined) return { globalShape: shape, origin: zeroOrigin(shape.length) };
+  if (globalShape === undefined && origin === undefined)
+    return { globalShape: shape, origin: zeroOrigin(shape.length) };
   const slice = {
     shape,
     globalShape: copyDimensions(name, 'globalShape', globalShape),
@@ -78,7 +79,7 @@ function isSpecOf(spec: TensorSpec, name: string, tensor: Unchecked): boolean {
   return (
     spec.name === name &&
     spec.dtype === tensor.dtype &&
-    spec.group === (tensor.group ?? defaultGroup) &&
+    spec.group === (tensor.group === undefined ? defaultGroup : tensor.group) &&
     tensor.globalShape === undefined &&
     tensor.origin === undefined &&
     isWhole(spec) &&

@@ -5,8 +5,9 @@ import { type Dtype, dtypeBits } from './dtype.js';
 /** More dimensions than any framework gives a tensor. */
 const rankLimit = 64;
 
-const noOrigin: readonly number[][] = Array.from({ length: rankLimit + 1 }, (_, rank) =>
-  Object.freeze(new Array<number>(rank).fill(0)) as number[],
+const noOrigin: readonly number[][] = Array.from(
+  { length: rankLimit + 1 },
+  (_, rank) => Object.freeze(new Array<number>(rank).fill(0)) as number[],
 );
 
 export function sameDimensions(left: readonly number[], right: readonly unknown[]): boolean {

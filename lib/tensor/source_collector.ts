@@ -7,7 +7,8 @@ const partsExpected =
   'an ArrayBuffer, a SharedArrayBuffer, a view, a lease of an open writer, a fileSource(), or a list of these,';
 
 /** Buffers of other realms included, which `instanceof` alone would miss. */
-const isOfClass = (value: object, name: string): boolean => Object.prototype.toString.call(value) === `[object ${name}]`;
+const isOfClass = (value: object, name: string): boolean =>
+  Object.prototype.toString.call(value) === `[object ${name}]`;
 
 function isArrayBuffer(value: object): value is ArrayBuffer {
   return value instanceof ArrayBuffer || isOfClass(value, 'ArrayBuffer');

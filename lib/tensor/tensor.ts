@@ -48,9 +48,7 @@ export type TensorInput = Tensor | TypedArray;
 
 /** Tensors by name. Only an iterable may repeat a name: the slices of one tensor, each with its own `origin`. */
 export type Tensors =
-  | Readonly<Record<string, TensorInput>>
-  | ReadonlyMap<string, TensorInput>
-  | Iterable<readonly [string, TensorInput]>;
+  Readonly<Record<string, TensorInput>> | ReadonlyMap<string, TensorInput> | Iterable<readonly [string, TensorInput]>;
 
 /** A slice of a tensor (mostly the whole of it) without its data: all that the layout depends on. */
 export interface TensorSpec {

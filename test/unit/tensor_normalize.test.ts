@@ -7,14 +7,16 @@ import type { Tensor, TensorSpec } from '../../lib/tensor/tensor.js';
 import { patternBytes, tensorMap } from './tensor_arbitraries.js';
 
 const noLease = () => undefined;
-const normalize = (tensors: unknown, known?: readonly TensorSpec[]) => normalizeTensors(tensors as never, noLease, known);
+const normalize = (tensors: unknown, known?: readonly TensorSpec[]) =>
+  normalizeTensors(tensors as never, noLease, known);
 
 /** What `tensors` is refused with: its code without the prefix, and the message. */
 function refusal(tensors: unknown): { code: string; message: string } {
   try {
     normalize(tensors);
   } catch (error) {
-    if (error instanceof SnapshardError) return { code: error.code.slice('ERR_SNAPSHARD_'.length), message: error.message };
+    if (error instanceof SnapshardError)
+      return { code: error.code.slice('ERR_SNAPSHARD_'.length), message: error.message };
     throw error;
   }
   return { code: 'none', message: '' };
@@ -29,14 +31,27 @@ const f32 = (shape: number[], extra: object = {}): object => ({
 });
 
 describe('what tensors may come in', () => {
-  const expected = { name: 'w', dtype: 'F32', shape: [2, 3], globalShape: [2, 3], origin: [0, 0], group: 'model', bytes: 24 };
+  const expected = {
+    name: 'w',
+    dtype: 'F32',
+    shape: [2, 3],
+    globalShape: [2, 3],
+    origin: [0, 0],
+    group: 'model',
+    bytes: 24,
+  };
 
   it.each([
     ['a record', { w: f32([2, 3]) }],
     ['a record without a prototype', Object.assign(Object.create(null) as object, { w: f32([2, 3]) })],
     ['a Map', new Map([['w', f32([2, 3])]])],
     ['an array of entries', [['w', f32([2, 3])]]],
-    ['a generator', (function* () { yield ['w', f32([2, 3])]; })()],
+    [
+      'a generator',
+      (function* () {
+        yield ['w', f32([2, 3])];
+      })(),
+    ],
     ['undefined properties', { w: f32([2, 3], { group: undefined, origin: undefined, globalShape: undefined }) }],
     ['a slice that is all of it', { w: f32([2, 3], { globalShape: [2, 3], origin: [0, 0] }) }],
   ])('%s', (_what, tensors) => {
@@ -84,7 +99,10 @@ describe('what tensors may come in', () => {
 
   it('takes a repeated name for slices of one tensor', () => {
     const slices = [0, 2].map((row) => ['w', f32([2, 3], { globalShape: [4, 3], origin: [row, 0] })]);
-    expect(normalize(slices).specs.map(({ origin }) => origin)).toEqual([[0, 0], [2, 0]]);
+    expect(normalize(slices).specs.map(({ origin }) => origin)).toEqual([
+      [0, 0],
+      [2, 0],
+    ]);
   });
 
   it('does not follow later changes of a shape', () => {
@@ -110,15 +128,44 @@ describe('what is refused', () => {
     ['a lone surrogate', { 'a\ud800': f32([1]) }, 'INVALID_NAME', /surrogate/],
     ['a NUL', { 'a\0': f32([1]) }, 'INVALID_NAME', /NUL/],
     ['a name that is no string', [[7, f32([1])]], 'INVALID_NAME', /string.*7/],
-    ['a name twice', [['w', f32([1])], ['w', f32([1])]], 'DUPLICATE_NAME', /"w"/],
-    ['a slice of a whole', [['w', f32([1])], ['w', f32([1], { globalShape: [2], origin: [1] })]], 'DUPLICATE_NAME', /"w"/],
-    ['a whole of slices', [['w', f32([1], { globalShape: [2], origin: [1] })], ['w', f32([2])]], 'DUPLICATE_NAME', /"w"/],
+    [
+      'a name twice',
+      [
+        ['w', f32([1])],
+        ['w', f32([1])],
+      ],
+      'DUPLICATE_NAME',
+      /"w"/,
+    ],
+    [
+      'a slice of a whole',
+      [
+        ['w', f32([1])],
+        ['w', f32([1], { globalShape: [2], origin: [1] })],
+      ],
+      'DUPLICATE_NAME',
+      /"w"/,
+    ],
+    [
+      'a whole of slices',
+      [
+        ['w', f32([1], { globalShape: [2], origin: [1] })],
+        ['w', f32([2])],
+      ],
+      'DUPLICATE_NAME',
+      /"w"/,
+    ],
     ['no object', w(7), 'INVALID_ARGUMENT', /tensor "w" but received 7/],
     ['an ArrayBuffer with no dtype', w(new ArrayBuffer(4)), 'UNKNOWN_DTYPE', /"w" but received undefined/],
     ['a bare DataView', w(new DataView(new ArrayBuffer(4))), 'INVALID_ARGUMENT', /dtype, shape, data/],
     ['an unknown dtype', w(f32([1], { dtype: 'float32' })), 'UNKNOWN_DTYPE', /BF16.*"w" but received "float32"/],
     ['a misspelt property', w(f32([1], { globalshape: [1] })), 'INVALID_ARGUMENT', /globalShape.*"globalshape"/],
-    ['no shape', w({ dtype: 'F32', data: bytes(4) }), 'INVALID_ARGUMENT', /`shape` of tensor "w" but received undefined/],
+    [
+      'no shape',
+      w({ dtype: 'F32', data: bytes(4) }),
+      'INVALID_ARGUMENT',
+      /`shape` of tensor "w" but received undefined/,
+    ],
     ['a negative size', w(f32([1], { shape: [-1] })), 'INVALID_ARGUMENT', /`shape` of tensor "w" but received -1/],
     ['half an element', w(f32([1], { shape: [1, 0.5] })), 'INVALID_ARGUMENT', /dimension 1.*received 0.5/],
     ['NaN', w(f32([1], { shape: [NaN] })), 'INVALID_ARGUMENT', /NaN/],
@@ -192,6 +239,7 @@ describe('specs of an earlier save', () => {
   it('do not excuse what is wrong now', () => {
     expect(() => normalize({ a: f32([2, 3], { data: bytes(1) }) }, first)).toThrow(/Expected 24 bytes/);
     expect(() => normalize({ a: f32([2, 3], { extra: 1 }) }, first)).toThrow(/"extra"/);
+    expect(() => normalize({ a: f32([2, 3], { group: null }) }, first)).toThrow(/`group`/);
     expect(() => normalize({ a: f32([2, 3], { data: new Float64Array(3) }) }, first)).toThrow(/F64/);
   });
 
