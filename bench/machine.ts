@@ -19,7 +19,7 @@ export function describeMachine(directory: string): Machine {
     memory: formatBytes(totalmem()),
     kernel: release(),
     node: process.version,
-    fileSystem: output('stat', ['-f', '-c', '%T', directory]),
+    fileSystem: output('findmnt', ['-n', '-o', 'FSTYPE', '-T', directory]),
     fio: output('fio', ['--version']),
   };
 }

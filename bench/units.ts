@@ -24,7 +24,11 @@ export function parseCount(text: string): number {
 }
 
 export function formatBytes(bytes: number): string {
-  for (const [name, factor] of [['GiB', GiB], ['MiB', MiB], ['KiB', KiB]] as const) {
+  for (const [name, factor] of [
+    ['GiB', GiB],
+    ['MiB', MiB],
+    ['KiB', KiB],
+  ] as const) {
     if (bytes >= factor) return `${Number((bytes / factor).toFixed(2))} ${name}`;
   }
   return `${bytes} B`;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the format of all C++ (clang-format) and analyses what the build compiles (clang-tidy).
-# Run from anywhere, after `npm run build:native`, whose compile_commands.json it reads. `--fix-format` rewrites instead.
+# Checks the format of all C++ (clang-format) and analyses what the build compiles (clang-tidy), after
+# `npm run build:native`, whose compile_commands.json it reads. With --fix-format it rewrites the format instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ if [[ "${1:-}" == --fix-format ]]; then
 fi
 clang-format --dry-run -Werror "${all_files[@]}"
 
-# Without optimisation and precompiled state: the analysis only parses. What clang does not know of g++'s flags, it ignores.
+# The build is g++'s: flags that clang does not know are no finding.
 mapfile -t compiled_files < <(node -e '
   const entries = JSON.parse(require("fs").readFileSync("build/compile_commands.json", "utf8"));
   const own = entries.map((entry) => entry.file).filter((file) => !file.includes("node_modules"));
