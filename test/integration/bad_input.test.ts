@@ -1,4 +1,4 @@
-import { CheckpointWriter, fileSource, type Dtype, type SaveRequest, type TensorInput, type WriterOptions } from 'snapshard';
+import { CheckpointWriter, fileSource, type Dtype, type SaveRequest, type TensorInput } from 'snapshard';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MiB } from '../support/bytes.js';
 import { openFiles } from '../support/process_state.js';

@@ -9,10 +9,22 @@ export interface ChildResult {
   output: string;
 }
 
+export interface ChildOptions {
+  /** Descriptors that it may have open. */
+  descriptorsMax?: number;
+}
+
 /** Runs one of the programs in `children/`, so that a crash is a failed assertion and no dead runner. */
-export async function runChild(name: string, argument: unknown, flags: string[] = []): Promise<ChildResult> {
+export async function runChild(name: string, argument: unknown, options: ChildOptions = {}): Promise<ChildResult> {
   const path = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url));
-  const child = fork(path, [JSON.stringify(argument)], { execArgv: ['--import', 'tsx', ...flags], silent: true });
+  const flags = ['--import', 'tsx', '--expose-gc'];
+  const { descriptorsMax } = options;
+  const child = fork(path, [JSON.stringify(argument)], {
+    ...(descriptorsMax === undefined
+      ? { execArgv: flags }
+      : { execPath: 'prlimit', execArgv: [`--nofile=${descriptorsMax}`, process.execPath, ...flags] }),
+    silent: true,
+  });
   const messages: unknown[] = [];
   let output = '';
   const collect = (text: Buffer): void => {

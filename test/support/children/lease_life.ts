@@ -1,0 +1,66 @@
+/** Leases that are dropped, transferred or disposed while saves read them: the bytes arrive, and nothing crashes. */
+import { readFileSync } from 'node:fs';
+import { CheckpointWriter, type Lease } from 'snapshard';
+import { MiB } from '../bytes.js';
+import { childArgument } from '../child.js';
+import { readTensors } from '../read_back.js';
+
+const { root } = childArgument() as { root: string };
+const bytes = 24 * MiB;
+const writer = await CheckpointWriter.open(root, { stagingBytes: 4 * MiB, blockBytes: MiB });
+
+/** Address space of this process, in bytes. */
+function mappedBytes(): number {
+  const pages = Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[0]);
+  return pages * 4096;
+}
+
+async function collect(): Promise<void> {
+  for (let round = 0; round < 5; round++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function startSave(step: number, inPlace: boolean, letGo: (lease: Lease) => void): PromiseLike<{ path: string }> {
+  const lease = writer.allocate(bytes);
+  new Uint8Array(lease.buffer).fill(step);
+  const save = writer.save({ step, tensors: { lease: { dtype: 'U8', shape: [bytes], data: lease } }, inPlace });
+  letGo(lease);
+  return save;
+}
+
+const ways: [string, (lease: Lease) => void][] = [
+  ['dropped', () => undefined],
+  ['disposed', (lease) => { lease.dispose(); }],
+  ['transferred', (lease) => structuredClone(lease.buffer, { transfer: [lease.buffer] })],
+  ['transferred, then disposed', (lease) => {
+    structuredClone(lease.buffer, { transfer: [lease.buffer] });
+    lease.dispose();
+  }],
+];
+
+let step = 0;
+for (const [way, letGo] of ways) {
+  for (const inPlace of [false, true]) {
+    step += 1;
+    const save = startSave(step, inPlace, letGo);
+    await collect();
+    const { path } = await save;
+    const whole = readTensors(path).get('lease')!.bytes.equals(Buffer.alloc(bytes, step));
+    if (!whole) process.send?.(`${way}, in place ${inPlace}: other bytes`);
+  }
+}
+
+const before = mappedBytes();
+for (let round = 0; round < 20; round++) new Uint8Array(writer.allocate(64 * MiB).buffer)[0] = 1;
+for (let round = 0; round < 20; round++) writer.allocate(64 * MiB).dispose();
+await collect();
+const grown = mappedBytes() - before;
+if (grown > 512 * MiB) process.send?.(`${grown} bytes are still mapped`);
+
+const kept = writer.allocate(MiB);
+await writer.close();
+new Uint8Array(kept.buffer).fill(1);
+process.send?.('done');
+process.disconnect();
