@@ -25,55 +25,50 @@ class TemplateBuilder {
 
   async build(plan: Plan): Promise<JsonChunk[]> {
     this.#text.json.raw(',"files":[');
-    for (const [index, file] of plan.files.entries()) await this.#addFile(index, file);
+    for (const [index, file] of plan.files.entries()) {
+      this.#addFile(index, file);
+      await this.#giveWay();
+    }
     this.#text.json.raw('],"tensors":[');
     for (const [index, file] of plan.files.entries()) await this.#addTensors(plan, file, index);
     this.#text.json.raw(']}\n');
     return this.#text.finish();
   }
 
-  async #addFile(index: number, { path, bytes, header, group }: PlannedFile): Promise<void> {
+  #addFile(index: number, { path, bytes, header, group }: PlannedFile): void {
     const { json } = this.#text;
-    json
-      .raw(index === 0 ? '{"name":' : ',{"name":')
-      .string(path)
-      .raw(',"bytes":')
-      .integer(bytes);
-    json.raw(',"headerBytes":').integer(header.length).raw(',"group":').string(group);
-    await this.#endEntry(index);
+    json.raw(index === 0 ? '{"name":' : ',{"name":').string(path);
+    json.raw(',"bytes":').integer(bytes).raw(',"headerBytes":').integer(header.length).raw(',"group":').string(group);
+    this.#endEntry();
   }
 
   async #addTensors(plan: Plan, { firstSlice, sliceCount }: PlannedFile, file: number): Promise<void> {
     for (let slice = firstSlice; slice < firstSlice + sliceCount; slice += 1) {
       const spec = plan.specs[plan.order[slice] ?? 0];
       if (spec !== undefined) this.#addTensor(slice, spec, file, plan.sliceOffsets[slice] ?? 0);
-      await this.#endEntry(slice);
+      if (slice % entriesBetweenChecks === 0) await this.#giveWay();
     }
   }
 
   #addTensor(slice: number, spec: TensorSpec, file: number, begin: number): void {
     const { json } = this.#text;
-    json
-      .raw(slice === 0 ? '{"name":' : ',{"name":')
-      .string(spec.name)
-      .raw(',"dtype":"')
-      .raw(spec.dtype);
-    json.raw('","globalShape":').integers(spec.globalShape).raw(',"origin":').integers(spec.origin);
-    json.raw(',"shape":').integers(spec.shape).raw(',"file":').integer(file);
-    json
-      .raw(',"range":[')
-      .integer(begin)
-      .raw(',')
-      .integer(begin + spec.bytes)
-      .raw(']');
+    json.raw(slice === 0 ? '{"name":' : ',{"name":').string(spec.name);
+    json.raw(',"dtype":').string(spec.dtype).raw(',"globalShape":').integers(spec.globalShape);
+    json.raw(',"origin":').integers(spec.origin).raw(',"shape":').integers(spec.shape);
+    json.raw(',"file":').integer(file);
+    json.raw(',"range":').integers([begin, begin + spec.bytes]);
+    this.#endEntry();
   }
 
-  async #endEntry(index: number): Promise<void> {
+  #endEntry(): void {
     this.#text.json.raw(',"digest":"');
     this.#text.mark();
     this.#text.json.raw(noDigest).raw('"}');
     this.#text.endEntry();
-    if (index % entriesBetweenChecks === 0 && this.#slices.spent) await this.#slices.pause();
+  }
+
+  async #giveWay(): Promise<void> {
+    if (this.#slices.spent) await this.#slices.pause();
   }
 }
 

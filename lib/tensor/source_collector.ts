@@ -103,7 +103,8 @@ export class SourceCollector {
 
   #addMemorySource(name: string, memory: ArrayBufferLike): void {
     if (isShared(memory)) {
-      this.#addSource(name, memory, SourceKind.Shared, new Uint8Array(memory), memory.byteLength);
+      const whole = new Uint8Array(memory, 0, memory.byteLength);
+      this.#addSource(name, memory, SourceKind.Shared, whole, memory.byteLength);
       return;
     }
     const lease = this.#leaseOf(memory);

@@ -10,7 +10,21 @@ export const tensorName: fc.Arbitrary<string> = fc
   .oneof(
     fc.string({ minLength: 1, maxLength: 24 }),
     fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }),
-    fc.constantFrom('__proto__', 'constructor', '"', '\\', '\n', '\u007f', '\u2028', '😀', 'ß', '0', '10', '2', 'a/b.c'),
+    fc.constantFrom(
+      '__proto__',
+      'constructor',
+      '"',
+      '\\',
+      '\n',
+      '\u007f',
+      '\u2028',
+      '😀',
+      'ß',
+      '0',
+      '10',
+      '2',
+      'a/b.c',
+    ),
   )
   .filter((name) => !name.includes('\0') && name !== '__metadata__');
 
@@ -20,9 +34,9 @@ function wholeBytes(dtype: Dtype, shape: readonly number[]): number {
   return (shape.reduce((product, size) => product * size, 1) * dtypeBits[dtype]) / 8;
 }
 
-/** Repeats its own offset in every four bytes, so that bytes at the wrong place show. */
-export function patternBytes(bytes: number, seed: number): Uint8Array {
-  const pattern = new Uint8Array(bytes);
+/** Bytes somewhere in a buffer, such that those of another place or seed look different. */
+export function patternBytes(bytes: number, seed: number): Uint8Array<ArrayBuffer> {
+  const pattern = new Uint8Array(new ArrayBuffer(seed + bytes + 3), seed, bytes);
   for (let index = 0; index < bytes; index += 1) pattern[index] = (index * 31 + (index >> 8) * 7 + seed * 101) & 255;
   return pattern;
 }

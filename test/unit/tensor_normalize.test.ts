@@ -240,6 +240,7 @@ describe('specs of an earlier save', () => {
     expect(() => normalize({ a: f32([2, 3], { data: bytes(1) }) }, first)).toThrow(/Expected 24 bytes/);
     expect(() => normalize({ a: f32([2, 3], { extra: 1 }) }, first)).toThrow(/"extra"/);
     expect(() => normalize({ a: f32([2, 3], { group: null }) }, first)).toThrow(/`group`/);
+    expect(() => normalize({ a: f32([2, 3], { origin: [0, 0] }) }, first)).toThrow(/`globalShape`/);
     expect(() => normalize({ a: f32([2, 3], { data: new Float64Array(3) }) }, first)).toThrow(/F64/);
   });
 
@@ -255,7 +256,7 @@ describe('specs of an earlier save', () => {
 });
 
 it('takes 100,000 tensors of one buffer as 100,000 segments of one source', () => {
-  const pool = patternBytes(1 << 20, 1).buffer as ArrayBuffer;
+  const pool = patternBytes(1 << 20, 1).buffer;
   const count = 100_000;
   const tensors = Object.fromEntries(
     Array.from({ length: count }, (_, index) => [

@@ -89,6 +89,13 @@ describe('the source table', () => {
     expect([...table.sourceKinds]).toEqual([SourceKind.Path, SourceKind.Descriptor]);
   });
 
+  it('names a file once for neighbours that it holds', () => {
+    const range = (offset: number) => fileSource({ path: '/a', offset, bytes: 4 });
+    const table = tableOf([4, range(0)], [4, range(8)], [8, [range(4), range(12)]]);
+    expect(table.sources).toEqual(['/a']);
+    expect(table.segmentOffset).toEqual([0, 8, 4, 12]);
+  });
+
   it('does not take one descriptor, lease or path for another', () => {
     const lease = makeLease(4, 3);
     const table = tableOf([4, lease], [4, fileSource({ fd: 3, bytes: 4 })], [4, fileSource({ path: '/3', bytes: 4 })]);
@@ -105,8 +112,22 @@ describe('buffers that are gone at the call', () => {
 
   it.each([
     ['an ArrayBuffer', () => gone(new ArrayBuffer(4))],
-    ['a view', () => { const view = new Uint8Array(4); gone(view.buffer); return view; }],
-    ['a DataView', () => { const view = new DataView(new ArrayBuffer(4)); gone(view.buffer); return view; }],
+    [
+      'a view',
+      () => {
+        const view = new Uint8Array(4);
+        gone(view.buffer);
+        return view;
+      },
+    ],
+    [
+      'a DataView',
+      () => {
+        const view = new DataView(new ArrayBuffer(4));
+        gone(view.buffer);
+        return view;
+      },
+    ],
     ['a list', () => [new Uint8Array(4), gone(new ArrayBuffer(4))]],
   ])('%s', (_what, make) => {
     expect(codeOf(() => tableOf([4, make()]))).toBe('ERR_SNAPSHARD_SOURCE_DETACHED');
@@ -148,11 +169,66 @@ describe('changedSource', () => {
   });
 
   it.each<[string, () => [ArrayBuffer | SharedArrayBuffer, () => void], RegExp]>([
-    ['a transfer', () => { const b = new ArrayBuffer(8); return [b, () => structuredClone(b, { transfer: [b] })]; }, /detached/],
-    ['a resize to nothing', () => { const b = new ArrayBuffer(8, { maxByteLength: 9 }); return [b, () => { b.resize(0); }]; }, /emptied/],
-    ['a growth', () => { const b = new ArrayBuffer(8, { maxByteLength: 9 }); return [b, () => { b.resize(9); }]; }, /to 9 bytes.*8 bytes/],
-    ['growing shared memory', () => { const b = new SharedArrayBuffer(8, { maxByteLength: 9 }); return [b, () => { b.grow(9); }]; }, /to 9 bytes/],
-    ['growing WebAssembly memory', () => { const m = memoryOfPages(); return [m.buffer, () => { m.grow(1); }]; }, /detached/],
+    [
+      'a transfer',
+      () => {
+        const b = new ArrayBuffer(8);
+        return [b, () => structuredClone(b, { transfer: [b] })];
+      },
+      /detached/,
+    ],
+    [
+      'a resize to nothing',
+      () => {
+        const b = new ArrayBuffer(8, { maxByteLength: 9 });
+        return [
+          b,
+          () => {
+            b.resize(0);
+          },
+        ];
+      },
+      /emptied/,
+    ],
+    [
+      'a growth',
+      () => {
+        const b = new ArrayBuffer(8, { maxByteLength: 9 });
+        return [
+          b,
+          () => {
+            b.resize(9);
+          },
+        ];
+      },
+      /to 9 bytes.*8 bytes/,
+    ],
+    [
+      'growing shared memory',
+      () => {
+        const b = new SharedArrayBuffer(8, { maxByteLength: 9 });
+        return [
+          b,
+          () => {
+            b.grow(9);
+          },
+        ];
+      },
+      /to 9 bytes/,
+    ],
+    [
+      'growing WebAssembly memory',
+      () => {
+        const m = memoryOfPages();
+        return [
+          m.buffer,
+          () => {
+            m.grow(1);
+          },
+        ];
+      },
+      /detached/,
+    ],
   ])('sees %s', (_what, make, message) => {
     const [buffer, change] = make();
     const table = tableOf([3, new Uint8Array(3)], [8, new Uint8Array(buffer, 0, 8)], [2, new Uint8Array(2)]);
