@@ -25,8 +25,9 @@ for (let round = 0; round < rounds; round++) {
   const exits = workers.map(ended);
   const own = writer.save({ step: 1000 + round, tensors: { a: new Uint8Array(5 * MiB) } });
   if (way === 'terminate') {
-    for (const worker of workers) {
-      if (round % 2 === 0) await new Promise((resolve) => worker.once('message', resolve));
+    for (const [index, worker] of workers.entries()) {
+      const told = new Promise((resolve) => worker.once('message', resolve));
+      if (round % 2 === 0) await Promise.race([told, exits[index]]);
       else await new Promise((resolve) => setTimeout(resolve, 40 + Math.random() * 60));
       await worker.terminate();
     }
