@@ -1,7 +1,6 @@
 import type { StagingHandle, TransferResult } from '../binding.js';
 import { SnapshardError } from '../errors.js';
 import type { EncodedManifest } from '../layout/manifest.js';
-import { ranksDirectory } from '../layout/names.js';
 import type { NativeStore } from '../store/native_store.js';
 import { giveUp, preparePartial, publish, type PartialCheckpoint, type Publication } from '../store/publish.js';
 import { discard, retire } from '../store/retire.js';
@@ -111,11 +110,11 @@ export class Attempt {
     try {
       await Promise.race([turn, this.#transfer.durable]);
       this.#interrupt.check();
-      partial = await preparePartial(store, step, overwrite);
-      const result = await this.#write(partial);
+      const prepared = preparePartial(store, step, overwrite);
+      partial = prepared.partial;
+      const result = await this.#write(partial, prepared.made);
       const { files, manifest } = await composeManifests(this.#job, result);
-      await this.#handIn(partial, files);
-      const publication = await publish(store, partial, manifest.bytes, overwrite);
+      const publication = await this.#handIn(partial, files, manifest.bytes);
       await this.#finish(publication, manifest, result);
     } catch (error) {
       this.#interrupt.raise(error);
@@ -128,22 +127,28 @@ export class Attempt {
     }
   }
 
-  async #write(partial: PartialCheckpoint): Promise<TransferResult> {
-    this.#interrupt.check();
+  /** The files are asked for right behind their directory: in a busy event loop, a turn can be a training step. */
+  async #write(partial: PartialCheckpoint, made: Promise<void>): Promise<TransferResult> {
     const paths = this.#job.plan.files.map((file) => `${partial.path}/${file.path}`);
     this.#transfer.open(this.#resources.store, paths);
+    await made;
     return await this.#transfer.durable;
   }
 
   /** From here on no signal stops it; its deadline does, up to the rename. */
-  async #handIn(partial: PartialCheckpoint, files: readonly StoreFile[]): Promise<void> {
-    const { store } = this.#resources;
+  async #handIn(
+    partial: PartialCheckpoint,
+    files: readonly StoreFile[],
+    manifest: Uint8Array,
+  ): Promise<Publication> {
     this.#interrupt.check();
     this.#interrupt.ignoreSignal();
     this.#enter('publishing');
-    await store.writeFiles(files.map(({ path, contents }) => ({ path: `${partial.path}/${path}`, contents })));
-    await store.syncDirectories([`${partial.path}/${ranksDirectory}`, partial.path]);
-    this.#interrupt.check();
+    const { overwrite } = this.#job.request;
+    const check = (): void => {
+      this.#interrupt.check();
+    };
+    return await publish(this.#resources.store, partial, { files, manifest, overwrite, check });
   }
 
   /** Readers no longer see what it replaces when its caller learns of it; the space comes back after that. */

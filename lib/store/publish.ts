@@ -9,7 +9,7 @@ import {
 import { listGenerations, type Generation } from './generations.js';
 import { hasErrno } from './native_error.js';
 import { newNonce } from './nonce.js';
-import type { Store } from './store.js';
+import type { Store, StoreFile } from './store.js';
 
 /** A save under way: a directory that is ours until it is published or given up. */
 export interface PartialCheckpoint {
@@ -29,50 +29,89 @@ export interface Publication {
 /** Replacements of one step that may be published by others while we try to publish ours. */
 const attemptsMax = 16;
 
-/**
- * Creates the directory of a save.
- * @throws {SnapshardError} `ERR_SNAPSHARD_STEP_EXISTS`, before anything is written
- */
-export async function preparePartial(store: Store, step: number, overwrite: boolean): Promise<PartialCheckpoint> {
-  requireFree(await listGenerations(store, step), step, overwrite, store.root);
-  const nonce = newNonce();
-  const partial = { step, nonce, path: partialDirectoryName(step, nonce) };
-  await store.makeDirectory(partial.path, true);
-  try {
-    await store.makeDirectory(`${partial.path}/${ranksDirectory}`, false);
-  } catch (error) {
-    await giveUp(store, partial);
-    throw error;
-  }
-  return partial;
+/** What stands beside the shards of a save, and how it is to be published. */
+export interface HandIn {
+  /** Side files, index, rank manifests, and the manifest last; paths relative to the step's directory. */
+  readonly files: readonly StoreFile[];
+  /** The bytes of the manifest, by which the save is recognised after a rename whose answer was lost. */
+  readonly manifest: Uint8Array;
+  readonly overwrite: boolean;
+  /** Called when all is synced, before the rename: throws when the save is to be given up after all. */
+  readonly check: () => void;
 }
 
 /**
- * Publishes a partial checkpoint whose files and directories are synced, then syncs the root.
- * @param manifest the bytes of its manifest, by which it is recognised after a rename whose answer was lost
+ * Asks for the directory of a save. What is asked of the store next finds it there: a busy event loop need not come
+ * round in between.
+ * @returns the directory, and when it is made; that rejects with `ERR_SNAPSHARD_STEP_EXISTS`, or what the system said
+ */
+export function preparePartial(
+  store: Store,
+  step: number,
+  overwrite: boolean,
+): { partial: PartialCheckpoint; made: Promise<void> } {
+  const nonce = newNonce();
+  const partial = { step, nonce, path: partialDirectoryName(step, nonce) };
+  const free = listGenerations(store, step).then((older) => {
+    requireFree(older, step, overwrite, store.root);
+  });
+  const directories = [
+    store.makeDirectory(partial.path, true),
+    store.makeDirectory(`${partial.path}/${ranksDirectory}`, false),
+  ];
+  const made = Promise.all([free, ...directories]).then(() => undefined);
+  made.catch(() => undefined);
+  return { partial, made };
+}
+
+/**
+ * Publishes a partial checkpoint whose shards are synced: adds what stands beside them, renames, syncs the root.
  * @throws {SnapshardError} `ERR_SNAPSHARD_STEP_EXISTS`; `ERR_SNAPSHARD_GIVEN_UP` when another process took the
  *   directory away; `ERR_SNAPSHARD_DURABILITY_UNKNOWN` when it is published, or may be, and the system failed then
  */
-export async function publish(
-  store: Store,
-  partial: PartialCheckpoint,
-  manifest: Uint8Array,
-  overwrite: boolean,
-): Promise<Publication> {
+export async function publish(store: Store, partial: PartialCheckpoint, handIn: HandIn): Promise<Publication> {
+  const { overwrite, manifest } = handIn;
+  let [older] = await Promise.all([listGenerations(store, partial.step), complete(store, partial, handIn.files)]);
+  handIn.check();
   for (let attempt = 1; ; attempt++) {
-    const older = await listGenerations(store, partial.step);
     requireFree(older, partial.step, overwrite, store.root);
     const name = stepDirectoryName(partial.step, (older.at(-1)?.generation ?? 0) + 1);
     try {
-      await renameKnowing(store, partial, name, manifest);
+      await renameAndSync(store, partial, name, manifest);
+      return { name, superseded: older.map((generation) => generation.name) };
     } catch (error) {
       const taken = hasErrno(error, 'EEXIST', 'ENOTEMPTY');
-      if (taken && overwrite && attempt < attemptsMax) continue;
-      throw taken ? stepExists(partial.step, name, store.root, error) : error;
+      if (!taken || !overwrite || attempt === attemptsMax) {
+        throw taken ? stepExists(partial.step, name, store.root, error) : error;
+      }
     }
-    await syncRoot(store, name);
-    return { name, superseded: older.map((generation) => generation.name) };
+    older = await listGenerations(store, partial.step);
   }
+}
+
+/** Adds what stands beside the shards, and makes all entries of the directory durable. */
+async function complete(store: Store, partial: PartialCheckpoint, files: readonly StoreFile[]): Promise<void> {
+  const written = store.writeFiles(files.map(({ path, contents }) => ({ path: `${partial.path}/${path}`, contents })));
+  const synced = store.syncDirectories([`${partial.path}/${ranksDirectory}`, partial.path]);
+  try {
+    await Promise.all([written, synced]);
+  } catch (error) {
+    throw hasErrno(error, 'ENOENT') ? givenUp(partial, store.root, error) : error;
+  }
+}
+
+/** The sync is asked for together with the rename; what it says counts only if the rename was done. */
+async function renameAndSync(
+  store: Store,
+  partial: PartialCheckpoint,
+  name: string,
+  manifest: Uint8Array,
+): Promise<void> {
+  const renamed = renameKnowing(store, partial, name, manifest);
+  const synced = syncRoot(store, name);
+  synced.catch(() => undefined);
+  await renamed;
+  await synced;
 }
 
 /** Gives a save up, as far as the system lets us: what cannot be removed now is left to a later sweep. */

@@ -7,7 +7,8 @@ export interface StoreFile {
 /**
  * Where checkpoints live: every directory operation of the publish protocol goes through here, so that the protocol
  * runs the same on a disk and on a model of one. Paths are relative to the root and use `/`; `''` is the root itself.
- * Every failure is a `SnapshardError` that carries the system's `errno`. Operations run one at a time, in the order made.
+ * Every failure is a `SnapshardError` that carries the system's `errno`. Operations run one at a time, in the order made,
+ * so several can be asked for before the first has ended.
  */
 export interface Store {
   /** Absolute path of the root, for results and messages. */

@@ -213,8 +213,17 @@ export class FakeBinding implements NativeBinding {
     const transfer = this.#transfer(handle);
     if (transfer.ended) throw nativeError('closed');
     transfer.opened = paths;
-    for (const path of paths) this.#create(path, new Uint8Array());
-    this.onOpen(transfer);
+    // In turn behind the store's earlier calls, as native does it.
+    void this.#do('createFiles', paths.join(' '), () => {
+      for (const path of paths) this.#create(path, new Uint8Array());
+    }).then(
+      () => {
+        if (!transfer.ended) this.onOpen(transfer);
+      },
+      (error: unknown) => {
+        if (!transfer.ended) transfer.fail(error as Error);
+      },
+    );
   }
 
   abortTransfer(handle: number): void {

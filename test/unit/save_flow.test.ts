@@ -45,7 +45,7 @@ describe('a save', () => {
     );
     const order = fake.calls.map((call) => call.split(' ')[0]).slice(3);
     expect(order.filter((call) => call !== 'list')).toEqual(
-      ['startTransfer', 'makeDirectory', 'makeDirectory', 'openFiles', 'writeFiles', 'syncDirectories', 'rename', 'syncDirectories'],
+      ['startTransfer', 'makeDirectory', 'makeDirectory', 'openFiles', 'createFiles', 'writeFiles', 'syncDirectories', 'rename', 'syncDirectories'],
     );
     await writer.close();
   });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { NativeStore } from '../../lib/store/native_store.js';
-import { giveUp, preparePartial, publish, type PartialCheckpoint } from '../../lib/store/publish.js';
+import { giveUp, preparePartial, publish, type PartialCheckpoint, type Publication } from '../../lib/store/publish.js';
 import { removeCheckpoint } from '../../lib/store/remove_checkpoint.js';
 import { sweepLeftovers } from '../../lib/store/sweep.js';
 import { nativeError, resetFakeBinding, type FakeBinding } from '../support/fake_binding.js';
@@ -13,9 +13,14 @@ let fake: FakeBinding;
 let store: NativeStore;
 
 async function prepared(step: number, overwrite = false): Promise<PartialCheckpoint> {
-  const partial = await preparePartial(store, step, overwrite);
-  await store.writeFiles([{ path: `${partial.path}/manifest.json`, contents: manifest }]);
+  const { partial, made } = preparePartial(store, step, overwrite);
+  await made;
   return partial;
+}
+
+function handIn(partial: PartialCheckpoint, overwrite = false): Promise<Publication> {
+  const files = [{ path: 'manifest.json', contents: manifest }];
+  return publish(store, partial, { files, manifest, overwrite, check: () => undefined });
 }
 
 function publishedByAnother(name: string): void {
@@ -33,28 +38,30 @@ describe('publish', () => {
     const partial = await prepared(7);
     expect(partial.path).toMatch(/^\.step-0000000007\.[0-9a-f]{16}\.partial$/);
     expect(fake.held.has(partial.path)).toBe(true);
-    expect(await publish(store, partial, manifest, false)).toEqual({ name: 'step-0000000007', superseded: [] });
+    expect(await handIn(partial)).toEqual({ name: 'step-0000000007', superseded: [] });
     expect(fake.names()).toEqual(['step-0000000007']);
     expect(fake.calls.slice(-2)).toEqual([`rename ${partial.path} step-0000000007`, 'syncDirectories .']);
   });
 
-  it('refuses a step that is there, before it makes anything', async () => {
+  it('refuses a step that is there', async () => {
     publishedByAnother('step-0000000007.g3');
-    await expect(preparePartial(store, 7, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
+    const { partial, made } = preparePartial(store, 7, false);
+    await expect(made).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
+    await giveUp(store, partial);
     expect(fake.names()).toEqual(['step-0000000007.g3']);
   });
 
   it('refuses a step that another process published meanwhile', async () => {
     const partial = await prepared(7);
     publishedByAnother('step-0000000007');
-    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
+    await expect(handIn(partial)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
     expect(fake.names()).toContain(partial.path);
   });
 
   it('refuses it when the name was taken between the look and the rename', async () => {
     const partial = await prepared(7);
     fake.failNext('rename', 'EEXIST');
-    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({
+    await expect(handIn(partial)).rejects.toMatchObject({
       code: 'ERR_SNAPSHARD_STEP_EXISTS',
       path: '/root/step-0000000007',
     });
@@ -65,7 +72,7 @@ describe('publish', () => {
     publishedByAnother('step-0000000007.g4');
     publishedByAnother('step-0000000008');
     const partial = await prepared(7, true);
-    expect(await publish(store, partial, manifest, true)).toEqual({
+    expect(await handIn(partial, true)).toEqual({
       name: 'step-0000000007.g5',
       superseded: ['step-0000000007', 'step-0000000007.g4'],
     });
@@ -76,19 +83,19 @@ describe('publish', () => {
     const partial = await prepared(7, true);
     fake.failNext('rename', 'ENOTEMPTY');
     fake.failNext('rename', 'EEXIST');
-    expect((await publish(store, partial, manifest, true)).name).toBe('step-0000000007.g2');
+    expect((await handIn(partial, true)).name).toBe('step-0000000007.g2');
   });
 
   it.each(lostAnswers)('recognises its own checkpoint when the rename was done and answered %s', async (errno) => {
     const partial = await prepared(7);
     fake.failNext('rename', errno, /partial/, true);
-    expect((await publish(store, partial, manifest, false)).name).toBe('step-0000000007');
+    expect((await handIn(partial)).name).toBe('step-0000000007');
   });
 
   it('says what the system said when the rename was not done', async () => {
     const partial = await prepared(7);
     fake.failNext('rename', 'EIO');
-    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({
+    await expect(handIn(partial)).rejects.toMatchObject({
       code: 'ERR_SNAPSHARD_IO',
       errno: 'EIO',
       syscall: 'rename',
@@ -98,11 +105,11 @@ describe('publish', () => {
   it('knows when another process gave it up', async () => {
     const partial = await prepared(7);
     await store.rename(partial.path, '.dead-0');
-    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_GIVEN_UP' });
+    await expect(handIn(partial)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_GIVEN_UP' });
     const other = await prepared(8);
     await store.rename(other.path, '.dead-1');
     fake.failNext('list', 'EIO', /^$/);
-    await expect(publish(store, other, manifest, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_IO' });
+    await expect(handIn(other)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_IO' });
   });
 
   it('does not take the checkpoint of another process for its own', async () => {
@@ -112,12 +119,12 @@ describe('publish', () => {
       publishedByAnother('step-0000000007');
       return Promise.reject(nativeError('system', 'ENOENT', 'renameat2'));
     });
-    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_GIVEN_UP' });
+    await expect(handIn(partial)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_GIVEN_UP' });
   });
 
   it('claims neither success nor failure when it cannot look', async () => {
     const partial = await prepared(7);
-    const attempt = publish(store, partial, manifest, false);
+    const attempt = handIn(partial);
     await new Promise((resolve) => setImmediate(resolve));
     fake.failNext('rename', 'ESTALE', /partial/, true);
     fake.failNext('list', 'ESTALE');
@@ -126,8 +133,8 @@ describe('publish', () => {
 
   it('says that durability is unknown when the sync of the root fails', async () => {
     const partial = await prepared(7);
-    fake.failNext('syncDirectories', 'EIO');
-    await expect(publish(store, partial, manifest, false)).rejects.toMatchObject({
+    fake.failNext('syncDirectories', 'EIO', /^\.$/);
+    await expect(handIn(partial)).rejects.toMatchObject({
       code: 'ERR_SNAPSHARD_DURABILITY_UNKNOWN',
       errno: 'EIO',
       path: '/root/step-0000000007',
@@ -153,7 +160,9 @@ describe('give up', () => {
 
   it('takes back a directory that it could make only in part', async () => {
     fake.failNext('makeDirectory', 'ENOSPC', /ranks/);
-    await expect(preparePartial(store, 7, false)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NO_SPACE' });
+    const { partial, made } = preparePartial(store, 7, false);
+    await expect(made).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NO_SPACE' });
+    await giveUp(store, partial);
     expect(fake.names()).toEqual([]);
   });
 });
