@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { binding } from '../../lib/binding.js';
 
@@ -19,11 +20,12 @@ function run(command: string, options: string[]): string {
   return execFileSync(command, options, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-/** The first example of the README that is TypeScript or JavaScript. */
+/** The first example of the README, as JavaScript. */
 function firstSample(): string {
   const sample = /^```(?:ts|js)\n([\s\S]*?)^```/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1];
   if (sample === undefined) throw new Error('README.md has no example');
-  return sample;
+  const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+  return ts.transpileModule(sample, { compilerOptions: options }).outputText;
 }
 
 let packed: { filename: string; files: { path: string }[] };
