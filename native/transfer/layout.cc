@@ -6,6 +6,9 @@ namespace snapshard {
 
 namespace {
 
+// More than any file system takes, and little enough that no sum overflows and the lists of blocks fit in memory.
+constexpr uint64_t kBytesMax = uint64_t{1} << 44;
+
 Status malformed(const char* text) { return Status::failure(Failure::kArgument, text); }
 
 // The last index in [begin, end) whose start is at or before the offset; `begin` where there is none.
@@ -63,10 +66,9 @@ Status Layout::place_files() {
 }
 
 Status Layout::place_segments(size_t slice, size_t& segment) {
-  constexpr uint64_t kBytesMax = uint64_t{1} << 52;
   uint64_t left = input_.slice_bytes[slice];
-  if (left > kBytesMax) return malformed("a slice of at most 2^52 bytes");
   uint64_t start = slice_start_[slice];
+  if (left > kBytesMax || total_bytes_ + start > kBytesMax - left) return malformed("at most 2^44 bytes in all");
   while (left > 0) {
     if (segment == input_.segment_bytes.size()) return malformed("segments that cover every slice");
     const uint64_t bytes = input_.segment_bytes[segment];
