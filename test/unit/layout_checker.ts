@@ -44,11 +44,14 @@ export function outermostKeys(json: string): string[] {
 function checkTensor(name: string, entry: unknown, headerBytes: number): CheckedTensor {
   must(typeof entry === 'object' && entry !== null, 'an entry is an object');
   must(Object.keys(entry).sort().join() === 'data_offsets,dtype,shape', 'an entry has dtype, shape and data_offsets');
-  const { dtype, shape, data_offsets } = entry as { dtype: string; shape: number[]; data_offsets: [number, number] };
+  const { dtype, shape, data_offsets } = entry as { dtype: string; shape: number[]; data_offsets: number[] };
   must(Object.hasOwn(bits, dtype), `dtype ${dtype} is known`);
-  must([...shape, ...data_offsets].every((size) => Number.isSafeInteger(size) && size >= 0), 'sizes are integers');
+  must(
+    [...shape, ...data_offsets].every((size) => Number.isSafeInteger(size) && size >= 0),
+    'sizes are integers',
+  );
   must(data_offsets.length === 2, 'there are two offsets');
-  const [begin, end] = data_offsets;
+  const [begin = 0, end = 0] = data_offsets;
   const elements = shape.reduce((product, size) => product * BigInt(size), 1n);
   must(BigInt(end - begin) * 8n === elements * BigInt(bits[dtype]!), `${name}: offsets agree with shape and dtype`);
   return { name, dtype, shape, begin: headerBytes + begin, end: headerBytes + end };
@@ -72,12 +75,18 @@ export function checkHeader(header: Uint8Array, fileBytes: number): CheckedHeade
   const keys = outermostKeys(json);
   must(new Set(keys).size === keys.length, 'no key is there twice');
   must(keys.length === Object.keys(entries).length, 'all keys were seen');
-  const metadata = (entries['__metadata__'] ?? {}) as Record<string, string>;
-  must(Object.values(metadata).every((value) => typeof value === 'string'), 'metadata is strings');
+  const metadata = (entries.__metadata__ ?? {}) as Record<string, string>;
+  must(
+    Object.values(metadata).every((value) => typeof value === 'string'),
+    'metadata is strings',
+  );
   const tensors = keys
     .filter((name) => name !== '__metadata__')
     .map((name) => checkTensor(name, entries[name], 8 + length));
-  must(tensors.every(({ begin }, index) => begin === (tensors[index - 1]?.end ?? 8 + length)), 'no hole, no overlap');
+  must(
+    tensors.every(({ begin }, index) => begin === (tensors[index - 1]?.end ?? 8 + length)),
+    'no hole, no overlap',
+  );
   must((tensors.at(-1)?.end ?? 8 + length) === fileBytes, 'the file ends with the last tensor');
   return { metadata, tensors };
 }

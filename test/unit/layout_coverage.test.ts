@@ -12,7 +12,15 @@ const volume = (shape: readonly number[]) => shape.reduce((product, size) => pro
 
 function specsOf(globalShape: number[], slices: readonly Slice[], extra: Partial<TensorSpec> = {}): TensorSpec[] {
   return slices.map(({ origin, shape }) => ({
-    ...{ name: 'layers.0.wq', dtype: 'U8', group: 'model', globalShape, origin, shape, bytes: volume(shape) } as const,
+    ...({
+      name: 'layers.0.wq',
+      dtype: 'U8',
+      group: 'model',
+      globalShape,
+      origin,
+      shape,
+      bytes: volume(shape),
+    } as const),
     ...extra,
   }));
 }
@@ -61,10 +69,12 @@ function cutUp(shape: readonly number[], cuts: readonly number[]): Slice[] {
 }
 
 const shape = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 4 });
-const cutting = fc.tuple(shape, fc.array(fc.nat(2 ** 30), { minLength: 1, maxLength: 25 })).map(([globalShape, cuts]) => ({
-  globalShape,
-  slices: cutUp(globalShape, cuts),
-}));
+const cutting = fc
+  .tuple(shape, fc.array(fc.nat(2 ** 30), { minLength: 1, maxLength: 25 }))
+  .map(([globalShape, cuts]) => ({
+    globalShape,
+    slices: cutUp(globalShape, cuts),
+  }));
 
 describe('coverage', () => {
   it('holds for any cutting into boxes, in any order', () => {
@@ -77,18 +87,23 @@ describe('coverage', () => {
 
   it('fails for any cutting with a box missing, twice, or moved', () => {
     fc.assert(
-      fc.property(cutting, fc.nat(), fc.constantFrom('missing', 'twice', 'wider'), ({ globalShape, slices }, at, fault) => {
-        fc.pre(slices.length > 1);
-        const index = at % slices.length;
-        const slice = slices[index]!;
-        const wider = { origin: slice.origin.map(() => 0), shape: slice.origin.map((o, d) => o + slice.shape[d]!) };
-        fc.pre(fault !== 'wider' || volume(wider.shape) > volume(slice.shape));
-        const others = slices.toSpliced(index, 1);
-        const changed = { missing: others, twice: [...slices, slice], wider: [...others, wider] }[fault];
-        const { code, message } = verdict(specsOf(globalShape, changed));
-        expect(code).toBe('ERR_SNAPSHARD_INCOMPLETE_TENSOR');
-        expect(message).toMatch(fault === 'missing' ? /"layers.0.wq" leave out \[/ : /"layers.0.wq" overlap at \[/);
-      }),
+      fc.property(
+        cutting,
+        fc.nat(),
+        fc.constantFrom('missing', 'twice', 'wider'),
+        ({ globalShape, slices }, at, fault) => {
+          fc.pre(slices.length > 1);
+          const index = at % slices.length;
+          const slice = slices[index]!;
+          const wider = { origin: slice.origin.map(() => 0), shape: slice.origin.map((o, d) => o + slice.shape[d]!) };
+          fc.pre(fault !== 'wider' || volume(wider.shape) > volume(slice.shape));
+          const others = slices.toSpliced(index, 1);
+          const changed = { missing: others, twice: [...slices, slice], wider: [...others, wider] }[fault];
+          const { code, message } = verdict(specsOf(globalShape, changed));
+          expect(code).toBe('ERR_SNAPSHARD_INCOMPLETE_TENSOR');
+          expect(message).toMatch(fault === 'missing' ? /"layers.0.wq" leave out \[/ : /"layers.0.wq" overlap at \[/);
+        },
+      ),
     );
   });
 
@@ -108,7 +123,10 @@ describe('coverage', () => {
   });
 
   it('names what is missing, and what is there twice', () => {
-    const [left, right] = [{ origin: [0, 0], shape: [4, 3] }, { origin: [0, 4], shape: [4, 4] }];
+    const [left, right] = [
+      { origin: [0, 0], shape: [4, 3] },
+      { origin: [0, 4], shape: [4, 4] },
+    ];
     expect(verdict(specsOf([4, 8], [left, right])).message).toMatch(/leave out \[0:4, 3:4\] of globalShape \[4, 8\]/);
     const corner = { origin: [3, 2], shape: [1, 2] };
     expect(verdict(specsOf([4, 8], [left, right, corner])).message).toMatch(/leave out \[0:3, 3:4\]/);
@@ -125,7 +143,14 @@ describe('coverage', () => {
     const shape = [2, 2];
     const whole = specsOf(shape, [{ origin: [0, 0], shape }]);
     const empty = specsOf([4, 0], [{ origin: [2, 0], shape: [1, 0] }], { name: 'empty' });
-    const beside = specsOf([4], [{ origin: [0], shape: [4] }, { origin: [4], shape: [0] }], { name: 'beside' });
+    const beside = specsOf(
+      [4],
+      [
+        { origin: [0], shape: [4] },
+        { origin: [4], shape: [0] },
+      ],
+      { name: 'beside' },
+    );
     expect(verdict([...whole, ...empty, ...beside]).code).toBe('covered');
   });
 

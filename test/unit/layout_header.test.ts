@@ -19,7 +19,11 @@ function headerOf(specs: readonly TensorSpec[], sliced = false) {
   return { header, checked: checkHeader(header, header.length + builder.dataBytes) };
 }
 
-const facts = ({ name, dtype, shape }: { name: string; dtype: string; shape: readonly number[] }) => ({ name, dtype, shape });
+const facts = ({ name, dtype, shape }: { name: string; dtype: string; shape: readonly number[] }) => ({
+  name,
+  dtype,
+  shape,
+});
 
 describe('a header', () => {
   it('is these bytes', () => {
@@ -52,7 +56,10 @@ describe('a header', () => {
   });
 
   it('pads to the next multiple of 4096, at every length around one', () => {
-    const shortest = JSON.stringify({ __metadata__: { format: 'pt' }, '': { dtype: 'U8', shape: [1], data_offsets: [0, 1] } });
+    const shortest = JSON.stringify({
+      __metadata__: { format: 'pt' },
+      '': { dtype: 'U8', shape: [1], data_offsets: [0, 1] },
+    });
     for (const length of [4087, 4088, 4089, 8184, 8185]) {
       const { header } = headerOf([specOf('n'.repeat(length - shortest.length), 'U8', [1])]);
       expect(header.length).toBe(Math.ceil((length + 8) / 4096) * 4096);
@@ -69,7 +76,7 @@ describe('a header', () => {
         expect(checked.tensors.map(facts)).toEqual(specs.map(facts));
         if (!sliced) expect(checked.metadata).toEqual({ format: 'pt' });
         else {
-          const info = JSON.parse(checked.metadata['DCP_SHARDING_INFO']!) as Record<string, unknown>;
+          const info = JSON.parse(checked.metadata.DCP_SHARDING_INFO!) as Record<string, unknown>;
           expect(Object.entries(info).sort()).toEqual(
             specs.map(({ name, origin }) => [name, { saved_offsets: origin }]).sort(),
           );

@@ -30,11 +30,16 @@ describe('names', () => {
 
   it('of directories come back as what they were made of', () => {
     fc.assert(
-      fc.property(fc.maxSafeNat(), fc.integer({ min: 1, max: 10 ** 6 }), fc.stringMatching(/^[0-9a-z]+$/), (step, generation, nonce) => {
-        expect(parseStepDirectory(stepDirectoryName(step, generation))).toEqual({ step, generation });
-        expect(parsePartialDirectory(partialDirectoryName(step, nonce))).toEqual({ step, nonce });
-        expect(isDeadDirectory(deadDirectoryName(nonce))).toBe(true);
-      }),
+      fc.property(
+        fc.maxSafeNat(),
+        fc.integer({ min: 1, max: 10 ** 6 }),
+        fc.stringMatching(/^[0-9a-z]+$/),
+        (step, generation, nonce) => {
+          expect(parseStepDirectory(stepDirectoryName(step, generation))).toEqual({ step, generation });
+          expect(parsePartialDirectory(partialDirectoryName(step, nonce))).toEqual({ step, nonce });
+          expect(isDeadDirectory(deadDirectoryName(nonce))).toBe(true);
+        },
+      ),
     );
   });
 
@@ -57,12 +62,15 @@ describe('names', () => {
     expect(parseStepDirectory(name)).toBeUndefined();
   });
 
-  it.each(['.step-0000001000..partial', '.step-1.x.partial', '.step-0000001000.X.partial', 'step-0000001000', '.dead-x'])(
-    '%j is not partial',
-    (name) => {
-      expect(parsePartialDirectory(name)).toBeUndefined();
-    },
-  );
+  it.each([
+    '.step-0000001000..partial',
+    '.step-1.x.partial',
+    '.step-0000001000.X.partial',
+    'step-0000001000',
+    '.dead-x',
+  ])('%j is not partial', (name) => {
+    expect(parsePartialDirectory(name)).toBeUndefined();
+  });
 
   it.each(['.dead-', '.dead-X', 'dead-x', '.dead-x/y', '.dead-x\n'])('%j is not dead', (name) => {
     expect(isDeadDirectory(name)).toBe(false);
@@ -79,12 +87,18 @@ describe('names of side files', () => {
     return 'none';
   };
 
-  it.each(['config.json', 'tokenizer.model', 'rng-state.bin', 'ä 😀', 'a..b', 'safetensors', 'ranks.json', 'x'.repeat(255)])(
-    '%j is taken',
-    (name) => {
-      expect(codeOf(name)).toBe('none');
-    },
-  );
+  it.each([
+    'config.json',
+    'tokenizer.model',
+    'rng-state.bin',
+    'ä 😀',
+    'a..b',
+    'safetensors',
+    'ranks.json',
+    'x'.repeat(255),
+  ])('%j is taken', (name) => {
+    expect(codeOf(name)).toBe('none');
+  });
 
   it.each([
     ...['', '.', '..', '../a', '/etc/passwd', 'a/b', 'a\\b', 'a\0b', 'a\nb', '.hidden', 'a\ud800', 'x'.repeat(256)],
