@@ -26,9 +26,12 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
+double now() { return static_cast<double>(::time(nullptr)); }
+
 double newest_change(int directory, const char* name) {
   struct stat information {};
-  if (::fstatat(directory, name, &information, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0) return 0;
+  // What cannot be seen may have changed just now.
+  if (::fstatat(directory, name, &information, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0) return now();
   const auto modified = static_cast<double>(information.st_mtim.tv_sec);
   return std::max(modified, static_cast<double>(information.st_ctim.tv_sec));
 }
@@ -36,7 +39,7 @@ double newest_change(int directory, const char* name) {
 double newest_change_below(int directory, int depth) {
   double newest = newest_change(directory, "");
   std::vector<std::string> names;
-  if (list_names(UniqueFd(::openat(directory, ".", kOpenDirectory)), names) != 0) return newest;
+  if (list_names(UniqueFd(::openat(directory, ".", kOpenDirectory)), names) != 0) return now();
   for (const std::string& name : names) {
     newest = std::max(newest, newest_change(directory, name.c_str()));
     if (depth == 0) continue;
@@ -80,20 +83,25 @@ int rename_without_replacing(int from_parent, const std::string& from, int to_pa
       ::syscall(__NR_renameat2, from_parent, from.c_str(), to_parent, to.c_str(), RENAME_NOREPLACE);
   if (renamed == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return errno;
+  struct stat taken {};
+  if (::fstatat(to_parent, to.c_str(), &taken, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
   return ::renameat(from_parent, from.c_str(), to_parent, to.c_str()) == 0 ? 0 : errno;
 }
 
 int remove_recursively(int parent, const std::string& name) {
   if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return 0;
-  if (errno != EISDIR && errno != EPERM) return errno;
+  const int refused = errno;
+  if (refused != EISDIR && refused != EPERM) return refused;
   const int error = remove_contents(parent, name);
+  // EPERM was no file system's way to say that it is a directory.
+  if (error == ENOTDIR) return refused;
   if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
   return error != 0 ? error : errno;
 }
 
 double seconds_since_change(int directory) {
   constexpr int kLevels = 2;
-  return static_cast<double>(::time(nullptr)) - newest_change_below(directory, kLevels);
+  return now() - newest_change_below(directory, kLevels);
 }
 
 }  // namespace snapshard

@@ -9,8 +9,8 @@
 namespace snapshard {
 
 [[nodiscard]] int list_names(UniqueFd directory, std::vector<std::string>& names);
-// EEXIST or ENOTEMPTY where the target is taken. Where the file system has no RENAME_NOREPLACE (NFS), rename(2) itself
-// refuses to replace a directory that is not empty.
+// EEXIST or ENOTEMPTY where the target is taken. Where the file system has no RENAME_NOREPLACE (NFS), the target is
+// looked for first, and rename(2) itself refuses to replace a directory that is not empty.
 [[nodiscard]] int rename_without_replacing(int from_parent, const std::string& from, int to_parent,
                                            const std::string& to);
 // Goes on past what it cannot remove, and returns the first error.

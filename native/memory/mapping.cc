@@ -55,7 +55,8 @@ Status Mapping::create(size_t bytes, Mapping& mapping) {
   if (bytes == 0 || bytes > kLimit) return Status::system(ENOMEM, "mmap");
   const size_t wanted = round_up(bytes, kDirectAlignment);
   const size_t total = wanted + kHugePageBytes;
-  void* start = ::mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  // Reserved: what the machine can never have is ENOMEM here, not the end of the process once it is touched.
+  void* start = ::mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED) return Status::system(errno, "mmap");
   Mapping made;
   made.data_ = trim_to_alignment(static_cast<std::byte*>(start), total, wanted);
