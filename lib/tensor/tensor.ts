@@ -46,7 +46,10 @@ export type TypedArray =
 /** A tensor, or a bare typed array: a tensor of one dimension and of its own dtype. */
 export type TensorInput = Tensor | TypedArray;
 
-/** Tensors by name. Only an iterable may repeat a name: the slices of one tensor, each with its own `origin`. */
+/**
+ * Tensors by name. Only an iterable may repeat a name: the slices of one tensor, each with its own `origin`. For many
+ * thousands of tensors a `Map` is the fastest to go through.
+ */
 export type Tensors =
   Readonly<Record<string, TensorInput>> | ReadonlyMap<string, TensorInput> | Iterable<readonly [string, TensorInput]>;
 
