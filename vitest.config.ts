@@ -18,6 +18,7 @@ export default defineConfig({
       project('workers', 2 * minute_ms),
       project('interop', 2 * minute_ms, ['test/interop/setup.ts']),
       project('package', 2 * minute_ms),
+      project('endurance', 20 * minute_ms),
     ],
   },
 });
