@@ -71,7 +71,7 @@ function codeOf(error: NativeError): SnapshardErrorCode {
     case 'argument':
       return 'ERR_SNAPSHARD_INVALID_ARGUMENT';
     case 'system':
-      if (error.syscall === 'io_uring_setup') return 'ERR_SNAPSHARD_IO_URING_UNAVAILABLE';
+      if (/^io_uring_(setup|enter)$/.test(error.syscall)) return 'ERR_SNAPSHARD_IO_URING_UNAVAILABLE';
       return codeOfErrno[error.errnoName] ?? 'ERR_SNAPSHARD_IO';
   }
 }

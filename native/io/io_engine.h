@@ -32,7 +32,8 @@ struct IoRequest {
 class IoEngine {
  public:
   virtual ~IoEngine() = default;
-  // From any thread. Requests of one file may complete in any order.
+  // From any thread. Requests of one file may complete in any order. After the end they complete at once, on the
+  // caller's thread, with ECANCELED.
   virtual void submit(IoRequest* request) = 0;
   // Ends the engine once what is in flight has completed. False when that took longer than the limit: the engine's
   // threads and all they point to must then be left as they are, for ever.

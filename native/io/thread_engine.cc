@@ -36,16 +36,19 @@ int64_t write_once(const IoRequest& request) {
 }  // namespace
 
 void ThreadEngine::submit(IoRequest* request) {
+  int error = EAGAIN;
   {
     const std::lock_guard lock(mutex_);
-    if (ensure_thread()) {
+    if (stopping_) {
+      error = ECANCELED;
+    } else if (ensure_thread()) {
       queue_.push(request);
       ++queued_;
       work_signal_.notify_one();
       return;
     }
   }
-  request->listener->on_written(*request, -EAGAIN);
+  request->listener->on_written(*request, -error);
 }
 
 // Whether some thread will take one more request.

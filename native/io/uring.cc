@@ -48,8 +48,11 @@ Status Uring::create(unsigned entries) {
     io_uring_params parameters{};
     parameters.flags = flags;
     fd_ = UniqueFd(setup(entries, &parameters));
-    if (fd_.valid()) return map(parameters);
     error = errno;
+    if (fd_.valid()) {
+      Status status = map(parameters);
+      return status.ok() ? try_out() : status;
+    }
     if (error != EINVAL) break;
   }
   return Status::system(error, "io_uring_setup");
@@ -78,6 +81,16 @@ Status Uring::map(const io_uring_params& parameters) {
   complete_mask_ = *reinterpret_cast<unsigned*>(at(ring_, parameters.cq_off.ring_mask));
   completions_ = reinterpret_cast<io_uring_cqe*>(at(ring_, parameters.cq_off.cqes));
   local_tail_ = submit_tail_->load(std::memory_order_relaxed);
+  return {};
+}
+
+Status Uring::try_out() {
+  // Cleared, it is IORING_OP_NOP.
+  (void)next_entry();
+  int error = submit_and_wait();
+  while (error == EINTR) error = submit_and_wait();
+  if (error != 0) return Status::system(error, "io_uring_enter");
+  reap([](uint64_t, int) {});
   return {};
 }
 
@@ -136,7 +149,7 @@ std::string describe_uring_failure(const Status& status) {
   const std::string said = status.message();
   switch (status.error()) {
     case EPERM:
-      return said + " (a sandbox or kernel.io_uring_disabled denies it: allow io_uring_setup, or go on with pwrite)";
+      return said + " (a sandbox or kernel.io_uring_disabled denies it: allow the calls of io_uring, or go on with pwrite)";
     case ENOSYS:
       return said + " (this kernel or sandbox has no io_uring: Linux 5.6 or newer is needed)";
     case ENOMEM:

@@ -21,7 +21,8 @@ class Uring {
   Uring(const Uring&) = delete;
   Uring& operator=(const Uring&) = delete;
 
-  // Tries SINGLE_ISSUER|DEFER_TASKRUN, then COOP_TASKRUN, then no flags: each is for newer kernels than the next.
+  // Tries SINGLE_ISSUER|DEFER_TASKRUN, then COOP_TASKRUN, then no flags: each is for newer kernels than the next. Then
+  // sends one empty entry through, since a sandbox may allow the ring and deny its use.
   Status create(unsigned entries);
 
   // A cleared entry, or nullptr when the submission queue is full.
@@ -39,6 +40,7 @@ class Uring {
 
  private:
   Status map(const io_uring_params& parameters);
+  Status try_out();
 
   UniqueFd fd_;
   void* ring_ = nullptr;

@@ -19,6 +19,9 @@ constexpr unsigned kSlots = 1024;
 constexpr size_t kFixedBytesMax = size_t{1} << 30;
 constexpr uint64_t kWakeTag = 0;
 
+// The engine whose thread this is.
+thread_local const UringEngine* engine_of_thread = nullptr;
+
 void pause_briefly() {
   const timespec pause{0, 1'000'000};
   ::nanosleep(&pause, nullptr);
@@ -70,7 +73,9 @@ void UringEngine::run(Command& started) {
   Status status = ring.create(kEntries);
   const bool usable = status.ok();
   if (usable) {
-    table_ready_ = ring.register_buffer_table(kSlots) == 0;
+    engine_of_thread = this;
+    ring_ = &ring;
+    table_error_ = ring.register_buffer_table(kSlots);
     for (unsigned slot = kSlots; slot-- > 0;) free_slots_.push_back(slot);
   }
   started.finish(std::move(status));
@@ -80,10 +85,11 @@ void UringEngine::run(Command& started) {
 void UringEngine::loop(Uring& ring) {
   while (true) {
     const bool end = take_work();
-    run_commands(ring);
+    for (Command* command : taken_commands_) execute(ring, *command);
+    taken_commands_.clear();
+    if (end) return;
     arm_wake(ring);
     issue(ring);
-    if (end && in_flight_ == 0) return;
     const int error = ring.submit_and_wait();
     if (error != 0 && error != EINTR) pause_briefly();
     ring.reap([this](uint64_t tag, int result) {
@@ -98,26 +104,25 @@ void UringEngine::loop(Uring& ring) {
   }
 }
 
-// Moves what other threads left into this thread's own lists. Returns whether the engine is to end.
+// Moves what other threads left into this thread's own lists. Returns whether the engine has ended: nothing is under
+// way, and nothing more will be taken.
 bool UringEngine::take_work() {
   const std::lock_guard lock(mutex_);
   waiting_.append(submitted_);
   taken_commands_.swap(commands_);
-  return stopping_ && waiting_.empty();
+  ended_ = stopping_ && waiting_.empty() && in_flight_ == 0;
+  return ended_;
 }
 
-void UringEngine::run_commands(Uring& ring) {
-  for (Command* command : taken_commands_) {
-    Status status;
-    if (command->kind == Command::Kind::kRegister) {
-      const int error = add_fixed(ring, command->data, command->bytes);
-      if (error != 0) status = Status::system(error, "io_uring_register");
-    } else {
-      remove_fixed(ring, command->data, command->bytes);
-    }
-    command->finish(std::move(status));
+void UringEngine::execute(Uring& ring, Command& command) {
+  Status status;
+  if (command.kind == Command::Kind::kRegister) {
+    const int error = add_fixed(ring, command.data, command.bytes);
+    if (error != 0) status = Status::system(error, "io_uring_register");
+  } else {
+    remove_fixed(ring, command.data, command.bytes);
   }
-  taken_commands_.clear();
+  command.finish(std::move(status));
 }
 
 void UringEngine::arm_wake(Uring& ring) {
@@ -156,7 +161,7 @@ void UringEngine::fill(Uring& ring, IoRequest& request) {
 }
 
 int UringEngine::add_fixed(Uring& ring, std::byte* data, size_t bytes) {
-  if (!table_ready_) return ENOSYS;
+  if (table_error_ != 0) return table_error_;
   for (size_t offset = 0; offset < bytes; offset += kFixedBytesMax) {
     const size_t part = std::min(kFixedBytesMax, bytes - offset);
     const int error = free_slots_.empty() ? ENOBUFS : ring.set_buffer(free_slots_.back(), data + offset, part);
@@ -181,7 +186,12 @@ void UringEngine::remove_fixed(Uring& ring, const std::byte* data, size_t bytes)
 
 void UringEngine::submit(IoRequest* request) {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (ended_) {
+      lock.unlock();
+      request->listener->on_written(*request, -ECANCELED);
+      return;
+    }
     submitted_.push(request);
   }
   wake();
@@ -194,6 +204,10 @@ void UringEngine::wake() const {
 }
 
 void UringEngine::await(Command& command) {
+  if (engine_of_thread == this) {
+    execute(*ring_, command);
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) {

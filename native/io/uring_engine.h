@@ -28,7 +28,8 @@ class UringEngine final : public IoEngine {
   // Pins memory for the ring, which halves the processor time of a write. Waits for the ring's thread. Plain writes
   // from the same memory work where this fails (ENOMEM: RLIMIT_MEMLOCK).
   Status register_memory(std::byte* data, size_t bytes);
-  // Before the memory is unmapped, with no request on it under way.
+  // Before the memory is unmapped, with no request on it under way. Also from the ring's own thread, which may be the
+  // last to let go of a pool.
   void unregister_memory(std::byte* data, size_t bytes);
 
  private:
@@ -45,7 +46,7 @@ class UringEngine final : public IoEngine {
   void wake() const;
   void await(Command& command);
   bool take_work();
-  void run_commands(Uring& ring);
+  void execute(Uring& ring, Command& command);
   void arm_wake(Uring& ring);
   void issue(Uring& ring);
   void fill(Uring& ring, IoRequest& request);
@@ -56,15 +57,17 @@ class UringEngine final : public IoEngine {
   RequestQueue submitted_;
   std::vector<Command*> commands_;
   bool stopping_ = false;
+  bool ended_ = false;
   UniqueFd wake_fd_;
   Worker worker_;
 
   // Of the ring's thread alone.
+  Uring* ring_ = nullptr;
   RequestQueue waiting_;
   std::vector<Command*> taken_commands_;
   std::vector<Fixed> fixed_;
   std::vector<unsigned> free_slots_;
-  bool table_ready_ = false;
+  int table_error_ = 0;
   bool wake_armed_ = false;
   unsigned in_flight_ = 0;
   uint64_t wake_value_ = 0;
