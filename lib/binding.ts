@@ -132,7 +132,7 @@ export interface NativeBinding {
   closeStore(store: StoreHandle): Promise<void>;
   /** Creates a directory, which must not exist. With `hold`, this process keeps a lock on it until it is renamed or removed. */
   makeDirectory(store: StoreHandle, path: string, hold: boolean): Promise<void>;
-  /** Creates files, which must not exist, in one go: writes all, then syncs each. */
+  /** Creates files, which must not exist, in one go: writes all, then syncs each. The contents are read meanwhile. */
   writeFiles(store: StoreHandle, paths: string[], contents: Uint8Array[]): Promise<void>;
   /** Reads a whole file; one longer than `maxBytes` is an error (`EFBIG`). */
   readFile(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;

@@ -31,16 +31,20 @@ const char* kind_name(Failure failure) {
 bool is_safe_count(double value) { return value >= 0 && value <= kSafeIntegerMax && std::trunc(value) == value; }
 
 template <typename Element>
-std::vector<Element> copy_array(const Napi::Value& value, napi_typedarray_type type, const char* expected) {
+std::span<const Element> view_array(const Napi::Value& value, napi_typedarray_type type, const char* expected) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
     throw_argument(value.Env(), expected);
   }
   void* data = nullptr;
   size_t length = 0;
   napi_get_typedarray_info(value.Env(), value, nullptr, &length, &data, nullptr, nullptr);
-  std::vector<Element> elements(length);
-  if (length > 0) std::memcpy(elements.data(), data, length * sizeof(Element));
-  return elements;
+  return {static_cast<const Element*>(data), length};
+}
+
+template <typename Element>
+std::vector<Element> copy_array(const Napi::Value& value, napi_typedarray_type type, const char* expected) {
+  const std::span<const Element> elements = view_array<Element>(value, type, expected);
+  return {elements.begin(), elements.end()};
 }
 
 }  // namespace
@@ -99,7 +103,7 @@ bool to_flag(const Napi::Value& value, const char* expected) {
 }
 
 std::vector<uint64_t> to_byte_counts(const Napi::Value& value, const char* expected) {
-  const std::vector<double> numbers = copy_array<double>(value, napi_float64_array, expected);
+  const std::span<const double> numbers = view_array<double>(value, napi_float64_array, expected);
   std::vector<uint64_t> counts;
   counts.reserve(numbers.size());
   for (const double number : numbers) {
@@ -115,6 +119,10 @@ std::vector<uint32_t> to_indexes(const Napi::Value& value, const char* expected)
 
 std::vector<std::byte> copy_bytes(const Napi::Value& value, const char* expected) {
   return copy_array<std::byte>(value, napi_uint8_array, expected);
+}
+
+std::span<const std::byte> view_bytes(const Napi::Value& value, const char* expected) {
+  return view_array<std::byte>(value, napi_uint8_array, expected);
 }
 
 Napi::Value from_digests(Napi::Env env, const std::vector<Digest>& digests) {

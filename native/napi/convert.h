@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ bool to_flag(const Napi::Value& value, const char* expected);
 std::vector<uint64_t> to_byte_counts(const Napi::Value& value, const char* expected);
 std::vector<uint32_t> to_indexes(const Napi::Value& value, const char* expected);
 std::vector<std::byte> copy_bytes(const Napi::Value& value, const char* expected);
+// The memory of a Uint8Array, for as long as JavaScript leaves it there.
+std::span<const std::byte> view_bytes(const Napi::Value& value, const char* expected);
 
 Napi::Value from_digests(Napi::Env env, const std::vector<Digest>& digests);
 

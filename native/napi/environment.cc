@@ -60,10 +60,12 @@ void Environment::shut_down() {
   queue->release();
 }
 
-uint64_t Environment::open_promise(Napi::Env env, Napi::Promise& promise) {
+uint64_t Environment::open_promise(Napi::Env env, Napi::Promise& promise, Napi::Object kept) {
   const uint64_t id = ++last_promise_;
-  const auto [entry, inserted] = promises_.emplace(id, Napi::Promise::Deferred::New(env));
-  promise = entry->second.Promise();
+  Pending pending{Napi::Promise::Deferred::New(env), {}};
+  if (!kept.IsEmpty()) pending.kept = Napi::Persistent(kept);
+  promise = pending.deferred.Promise();
+  promises_.emplace(id, std::move(pending));
   queue->hold();
   return id;
 }
@@ -71,14 +73,14 @@ uint64_t Environment::open_promise(Napi::Env env, Napi::Promise& promise) {
 void Environment::resolve(Napi::Env, uint64_t promise, Napi::Value value) {
   const auto entry = promises_.extract(promise);
   if (entry.empty()) return;
-  entry.mapped().Resolve(value);
+  entry.mapped().deferred.Resolve(value);
   queue->let_go();
 }
 
 void Environment::reject(Napi::Env env, uint64_t promise, const Status& status) {
   const auto entry = promises_.extract(promise);
   if (entry.empty()) return;
-  entry.mapped().Reject(to_error(env, status).Value());
+  entry.mapped().deferred.Reject(to_error(env, status).Value());
   queue->let_go();
 }
 

@@ -45,8 +45,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   static Environment& of(Napi::Env env);
   explicit Environment(Napi::Env env);
 
-  // A promise that keeps Node alive until it is settled.
-  uint64_t open_promise(Napi::Env env, Napi::Promise& promise);
+  // A promise that keeps Node alive until it is settled, and `kept` from being collected.
+  uint64_t open_promise(Napi::Env env, Napi::Promise& promise, Napi::Object kept = Napi::Object());
   void resolve(Napi::Env env, uint64_t promise, Napi::Value value);
   void reject(Napi::Env env, uint64_t promise, const Status& status);
   // From any thread: rejects where `status` is a failure, else resolves to what `fill` makes on the JavaScript thread.
@@ -64,9 +64,14 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::unordered_map<uint32_t, RunningTransfer> transfers;
 
  private:
+  struct Pending {
+    Napi::Promise::Deferred deferred;
+    Napi::ObjectReference kept;
+  };
+
   void shut_down();
 
-  std::unordered_map<uint64_t, Napi::Promise::Deferred> promises_;
+  std::unordered_map<uint64_t, Pending> promises_;
   uint64_t last_promise_ = 0;
   uint32_t last_handle_ = 0;
 };

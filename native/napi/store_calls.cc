@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <memory>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -24,10 +25,12 @@ std::shared_ptr<Store> find_store(const Napi::CallbackInfo& info) {
 }
 
 // Runs `work` on the store's thread; the promise resolves to what `fill` makes afterwards.
-Napi::Value run(Napi::Env env, const std::shared_ptr<Store>& store, Work work, Environment::Fill fill = nullptr) {
+// `kept` is not collected before that.
+Napi::Value run(Napi::Env env, const std::shared_ptr<Store>& store, Work work, Environment::Fill fill = nullptr,
+                Napi::Object kept = Napi::Object()) {
   const auto environment = Environment::of(env).shared_from_this();
   Napi::Promise promise;
-  const uint64_t id = environment->open_promise(env, promise);
+  const uint64_t id = environment->open_promise(env, promise, kept);
   store->thread.post([environment, id, job = std::move(work), make = std::move(fill)](Directory* directory) {
     Status status =
         directory != nullptr ? job(*directory) : Status::failure(Failure::kClosed, "the store is closed");
@@ -88,7 +91,7 @@ Napi::Value make_directory(const Napi::CallbackInfo& info) {
 }
 
 Status write_and_sync(Directory& directory, const std::vector<std::string>& paths,
-                      const std::vector<std::vector<std::byte>>& contents) {
+                      const std::vector<std::span<const std::byte>>& contents) {
   std::vector<UniqueFd> files(paths.size());
   for (size_t i = 0; i < paths.size(); ++i) {
     Status status = directory.write_file(paths[i], contents[i], files[i]);
@@ -107,11 +110,15 @@ Napi::Value write_files(const Napi::CallbackInfo& info) {
   if (!info[2].IsArray()) throw_argument(info.Env(), kExpected);
   const auto list = info[2].As<Napi::Array>();
   if (list.Length() != paths.size()) throw_argument(info.Env(), kExpected);
-  std::vector<std::vector<std::byte>> contents;
-  for (uint32_t i = 0; i < list.Length(); ++i) contents.push_back(copy_bytes(list.Get(i), kExpected));
-  return run(info.Env(), find_store(info), [paths = std::move(paths), contents = std::move(contents)](Directory& root) {
-    return write_and_sync(root, paths, contents);
-  });
+  // Not copied: write(2) answers EFAULT, and does not crash, should JavaScript take the memory away.
+  std::vector<std::span<const std::byte>> contents;
+  for (uint32_t i = 0; i < list.Length(); ++i) contents.push_back(view_bytes(list.Get(i), kExpected));
+  return run(
+      info.Env(), find_store(info),
+      [paths = std::move(paths), contents = std::move(contents)](Directory& root) {
+        return write_and_sync(root, paths, contents);
+      },
+      nullptr, list);
 }
 
 Napi::Value read_file(const Napi::CallbackInfo& info) {
