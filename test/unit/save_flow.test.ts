@@ -56,7 +56,7 @@ describe('a save', () => {
     expect(fake.transfers).toHaveLength(3);
     await quiet();
     expect(fake.transfers.map((transfer) => transfer.opened !== undefined)).toEqual([true, false, false]);
-    fake.transfers[0]!.fail(nativeError('system', 'EIO', 'io_uring_enter'));
+    fake.transfers[0]!.fail(nativeError('system', 'EIO', 'write'));
     await expect(saves[0]).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_IO' });
     await quiet();
     expect(fake.transfers.map((transfer) => transfer.opened !== undefined)).toEqual([true, true, false]);
