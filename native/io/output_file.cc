@@ -46,7 +46,9 @@ Status OutputFile::create(Directory& directory, const std::string& path, uint64_
   return error == 0 ? Status() : Status::system(error, "fallocate", path);
 }
 
-uint64_t OutputFile::padded(uint64_t bytes) const { return direct() ? round_up(bytes, rules_.offset_alignment) : bytes; }
+uint64_t OutputFile::padded(uint64_t bytes) const {
+  return direct() ? round_up(bytes, rules_.offset_alignment) : bytes;
+}
 
 void OutputFile::fall_back_to_buffered() {
   const std::lock_guard lock(fall_back_mutex_);

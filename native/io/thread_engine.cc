@@ -89,7 +89,8 @@ bool ThreadEngine::stop(std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   bool all_ended = true;
   for (size_t i = 0; i < started; ++i) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     all_ended = workers_[i].join_within(std::max(left, std::chrono::milliseconds(0))) && all_ended;
   }
   return all_ended;

@@ -79,8 +79,7 @@ int list_names(UniqueFd directory, std::vector<std::string>& names) {
 }
 
 int rename_without_replacing(int from_parent, const std::string& from, int to_parent, const std::string& to) {
-  const long renamed =
-      ::syscall(__NR_renameat2, from_parent, from.c_str(), to_parent, to.c_str(), RENAME_NOREPLACE);
+  const long renamed = ::syscall(__NR_renameat2, from_parent, from.c_str(), to_parent, to.c_str(), RENAME_NOREPLACE);
   if (renamed == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return errno;
   struct stat taken {};

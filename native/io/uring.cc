@@ -149,7 +149,8 @@ std::string describe_uring_failure(const Status& status) {
   const std::string said = status.message();
   switch (status.error()) {
     case EPERM:
-      return said + " (a sandbox or kernel.io_uring_disabled denies it: allow the calls of io_uring, or go on with pwrite)";
+      return said +
+             " (a sandbox or kernel.io_uring_disabled denies it: allow the calls of io_uring, or go on with pwrite)";
     case ENOSYS:
       return said + " (this kernel or sandbox has no io_uring: Linux 5.6 or newer is needed)";
     case ENOMEM:

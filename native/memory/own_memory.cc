@@ -1,8 +1,8 @@
 #include "memory/own_memory.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/uio.h>
 #include <unistd.h>
 

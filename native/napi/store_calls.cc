@@ -32,8 +32,7 @@ Napi::Value run(Napi::Env env, const std::shared_ptr<Store>& store, Work work, E
   Napi::Promise promise;
   const uint64_t id = environment->open_promise(env, promise, kept);
   store->thread.post([environment, id, job = std::move(work), make = std::move(fill)](Directory* directory) {
-    Status status =
-        directory != nullptr ? job(*directory) : Status::failure(Failure::kClosed, "the store is closed");
+    Status status = directory != nullptr ? job(*directory) : Status::failure(Failure::kClosed, "the store is closed");
     Environment::settle(environment, id, std::move(status), make);
   });
   return promise;

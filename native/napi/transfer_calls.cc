@@ -37,19 +37,19 @@ class Reporter final : public TransferListener {
   void on_ended(TransferOutcome outcome) override {
     const double cpu_seconds = environment_->engine->cpu_seconds();
     auto shared = std::make_shared<TransferOutcome>(std::move(outcome));
-    environment_->queue->post([environment = environment_, handle = handle_, uring = uring_, cpu_seconds,
-                               shared](Napi::Env env) {
-      const auto entry = environment->transfers.extract(handle);
-      if (entry.empty()) return;
-      const Environment::RunningTransfer& running = entry.mapped();
-      if (!shared->status.ok()) {
-        environment->reject(env, running.staged_promise, shared->status);
-        environment->reject(env, running.durable_promise, shared->status);
-        return;
-      }
-      const double used = cpu_seconds - running.cpu_seconds_before;
-      environment->resolve(env, running.durable_promise, from_outcome(env, *shared, uring, used));
-    });
+    environment_->queue->post(
+        [environment = environment_, handle = handle_, uring = uring_, cpu_seconds, shared](Napi::Env env) {
+          const auto entry = environment->transfers.extract(handle);
+          if (entry.empty()) return;
+          const Environment::RunningTransfer& running = entry.mapped();
+          if (!shared->status.ok()) {
+            environment->reject(env, running.staged_promise, shared->status);
+            environment->reject(env, running.durable_promise, shared->status);
+            return;
+          }
+          const double used = cpu_seconds - running.cpu_seconds_before;
+          environment->resolve(env, running.durable_promise, from_outcome(env, *shared, uring, used));
+        });
   }
 
  private:
@@ -107,7 +107,8 @@ Napi::Value open_files(const Napi::CallbackInfo& info) {
   if (paths.size() != transfer->file_count()) throw_argument(env, "one path for each file");
   // The directory lives as long as the store that owns it.
   const std::shared_ptr<DirectoryThread> directory(store->second, &store->second->thread);
-  if (!transfer->open_files(directory, std::move(paths))) throw_argument(env, "a transfer whose files are not open yet");
+  if (!transfer->open_files(directory, std::move(paths)))
+    throw_argument(env, "a transfer whose files are not open yet");
   return env.Undefined();
 }
 

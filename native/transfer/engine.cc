@@ -109,7 +109,8 @@ bool Engine::stop(std::chrono::milliseconds limit) {
     }
     signal_.notify_all();
   }
-  for (const auto& transfer : transfers) transfer->fail(Status::failure(Failure::kAborted, "the environment is ending"));
+  for (const auto& transfer : transfers)
+    transfer->fail(Status::failure(Failure::kAborted, "the environment is ending"));
   bool ended = true;
   for (const auto& stager : stagers_) ended = stager->join_within(limit) && ended;
   if (uring_ != nullptr) ended = uring_->stop(limit) && ended;

@@ -87,7 +87,9 @@ size_t Layout::file_of_block(size_t block) const {
   return static_cast<size_t>(after - files_.begin());
 }
 
-uint64_t Layout::block_offset(const File& file, size_t block) const { return (block - file.block_begin) * block_bytes_; }
+uint64_t Layout::block_offset(const File& file, size_t block) const {
+  return (block - file.block_begin) * block_bytes_;
+}
 
 uint64_t Layout::block_length(const File& file, size_t block) const {
   return std::min(block_bytes_, file.bytes - block_offset(file, block));

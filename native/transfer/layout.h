@@ -68,7 +68,9 @@ class Layout {
   // The segment that holds this byte of the file, which lies behind the header.
   [[nodiscard]] size_t segment_at(const File& file, uint64_t offset) const;
   [[nodiscard]] uint64_t segment_begin(size_t segment) const { return segment_start_[segment]; }
-  [[nodiscard]] uint64_t segment_end(size_t segment) const { return segment_start_[segment] + input_.segment_bytes[segment]; }
+  [[nodiscard]] uint64_t segment_end(size_t segment) const {
+    return segment_start_[segment] + input_.segment_bytes[segment];
+  }
   [[nodiscard]] uint32_t segment_source(size_t segment) const { return input_.segment_source[segment]; }
   [[nodiscard]] uint64_t segment_source_offset(size_t segment) const { return input_.segment_offset[segment]; }
   [[nodiscard]] size_t segment_count() const { return segment_start_.size(); }

@@ -30,7 +30,8 @@ struct StagingOptions {
 class Staging : public std::enable_shared_from_this<Staging> {
  public:
   // Maps and faults in the pool: not for the JavaScript thread.
-  static Status create(std::shared_ptr<Engine> engine, const StagingOptions& options, std::shared_ptr<Staging>& staging);
+  static Status create(std::shared_ptr<Engine> engine, const StagingOptions& options,
+                       std::shared_ptr<Staging>& staging);
   explicit Staging(std::shared_ptr<Engine> engine, const StagingOptions& options);
   ~Staging();
 

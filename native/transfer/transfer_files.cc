@@ -73,8 +73,8 @@ void Transfer::post(FileTask task, size_t file) {
 }
 
 void Transfer::open_file(Directory& directory, size_t file) {
-  Status status = files_[file].output.create(directory, files_[file].path, layout_.files()[file].bytes,
-                                             staging_->options().direct);
+  Status status =
+      files_[file].output.create(directory, files_[file].path, layout_.files()[file].bytes, staging_->options().direct);
   if (!status.ok()) return fail(std::move(status));
   flush_parked(file);
 }
@@ -98,7 +98,8 @@ void Transfer::seal_file(Directory& directory, size_t file) {
   if (!status.ok()) return fail(std::move(status));
   {
     const std::lock_guard lock(mutex_);
-    const bool worse = rules.direct == Direct::kNo || (rules.direct == Direct::kUnknown && outcome_.direct_reason.empty());
+    const bool worse =
+        rules.direct == Direct::kNo || (rules.direct == Direct::kUnknown && outcome_.direct_reason.empty());
     if (worse) {
       outcome_.direct = rules.direct;
       outcome_.direct_reason = rules.reason;

@@ -132,8 +132,7 @@ Status Transfer::stage_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager&
   return {};
 }
 
-Status Transfer::place_piece(Cursor& cursor, uint64_t offset, size_t bytes, Stager& stager,
-                             const std::byte** placed) {
+Status Transfer::place_piece(Cursor& cursor, uint64_t offset, size_t bytes, Stager& stager, const std::byte** placed) {
   const Source& source = sources_[cursor.source()];
   const uint64_t source_offset = cursor.source_offset(offset);
   const Block& block = blocks_[cursor.file.block_begin + offset / layout_.block_bytes()];
