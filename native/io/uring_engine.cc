@@ -1,8 +1,10 @@
 #include "io/uring_engine.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -47,7 +49,7 @@ struct UringEngine::Command {
   }
 };
 
-UringEngine::UringEngine() : wake_fd_(::eventfd(0, EFD_CLOEXEC)) {}
+UringEngine::UringEngine() : wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 UringEngine::~UringEngine() = default;
 
@@ -95,6 +97,8 @@ void UringEngine::loop(Uring& ring) {
     ring.reap([this](uint64_t tag, int result) {
       if (tag == kWakeTag) {
         wake_armed_ = false;
+        uint64_t wakes = 0;
+        [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &wakes, sizeof(wakes));
         return;
       }
       --in_flight_;
@@ -129,10 +133,10 @@ void UringEngine::arm_wake(Uring& ring) {
   if (wake_armed_) return;
   io_uring_sqe* entry = ring.next_entry();
   if (entry == nullptr) return;
-  entry->opcode = IORING_OP_READ;
+  // Not a read: one that is still under way when this thread ends, the kernel does later, into memory that is gone.
+  entry->opcode = IORING_OP_POLL_ADD;
   entry->fd = wake_fd_.get();
-  entry->addr = reinterpret_cast<uint64_t>(&wake_value_);
-  entry->len = sizeof(wake_value_);
+  entry->poll32_events = POLLIN;
   entry->user_data = kWakeTag;
   wake_armed_ = true;
 }

@@ -70,7 +70,6 @@ class UringEngine final : public IoEngine {
   int table_error_ = 0;
   bool wake_armed_ = false;
   unsigned in_flight_ = 0;
-  uint64_t wake_value_ = 0;
 };
 
 }  // namespace snapshard

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include "transfer/staging.h"
@@ -10,12 +11,28 @@
 
 namespace snapshard {
 
+namespace {
+
+// For a ring with nothing under way.
+constexpr std::chrono::seconds kIdleRingLimit(10);
+
+}  // namespace
+
 const Status& Engine::uring_status() {
   std::call_once(uring_once_, [this] {
     std::unique_ptr<UringEngine> made;
     uring_status_ = UringEngine::create(made);
-    const std::lock_guard lock(mutex_);
-    uring_ = std::move(made);
+    if (made == nullptr) return;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!stopping_) {
+        uring_ = std::move(made);
+        return;
+      }
+    }
+    // Nobody else will end it: `stop` has been here already.
+    (void)made->stop(kIdleRingLimit);
+    uring_status_ = Status::failure(Failure::kAborted, "the environment is ending");
   });
   return uring_status_;
 }
