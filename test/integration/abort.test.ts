@@ -60,7 +60,8 @@ describe('abort', () => {
   it('while a source larger than the pool is staged and written', async () => {
     await using small = await CheckpointWriter.open(root.path, { stagingBytes: 4 * MiB, blockBytes: MiB });
     const controller = new AbortController();
-    const save = small.save({ step: 1, tensors: { data } }, { signal: controller.signal });
+    const large = { dtype: 'U8', shape: [10 * data.length], data: Array<Uint8Array>(10).fill(data) } as const;
+    const save = small.save({ step: 1, tensors: { large } }, { signal: controller.signal });
     for await (const { writtenBytes } of save.progress()) if (writtenBytes > 0) break;
     controller.abort(reason);
     await rejectsWithReason(save);

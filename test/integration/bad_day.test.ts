@@ -41,7 +41,7 @@ describe('a root', () => {
 describe('descriptors', () => {
   it('that are all taken fail a save, and the next one works', async () => {
     const child = await runChild('exhausted', { root: root.path }, { descriptorsMax: 100 });
-    expect(child.messages).toEqual(['ERR_SNAPSHARD_TOO_MANY_FILES', 'ERR_SNAPSHARD_TOO_MANY_FILES', 'none']);
+    expect(child.messages, child.output).toEqual(['ERR_SNAPSHARD_TOO_MANY_FILES', 'ERR_SNAPSHARD_TOO_MANY_FILES', 'none']);
     expect([child.code, child.signal]).toEqual([0, null]);
     expect(namesIn(root.path)).toEqual(['step-0000000001']);
   });
