@@ -30,12 +30,21 @@ function startSave(step: number, inPlace: boolean, letGo: (lease: Lease) => void
   return save;
 }
 
+/** Newer versions of Node.js refuse to transfer the memory of an add-on. */
+function tryTransfer(lease: Lease): void {
+  try {
+    structuredClone(lease.buffer, { transfer: [lease.buffer] });
+  } catch (error) {
+    if ((error as Error).name !== 'DataCloneError') throw error;
+  }
+}
+
 const ways: [string, (lease: Lease) => void][] = [
   ['dropped', () => undefined],
   ['disposed', (lease) => { lease.dispose(); }],
-  ['transferred', (lease) => structuredClone(lease.buffer, { transfer: [lease.buffer] })],
+  ['transferred', tryTransfer],
   ['transferred, then disposed', (lease) => {
-    structuredClone(lease.buffer, { transfer: [lease.buffer] });
+    tryTransfer(lease);
     lease.dispose();
   }],
 ];
