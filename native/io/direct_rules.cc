@@ -63,7 +63,9 @@ DirectRules direct_rules(int fd) {
   if (answer.dio_memory_alignment == 0 || answer.dio_offset_alignment == 0) {
     return refuse("the file system does not support direct I/O on this file");
   }
-  if (answer.dio_offset_alignment > kMinBlockBytes) return refuse("the file system asks for an alignment above 1 MiB");
+  if (kMinBlockBytes % answer.dio_offset_alignment != 0) {
+    return refuse("the file system asks for an alignment that does not divide 1 MiB");
+  }
   return accept(Direct::kYes, answer.dio_memory_alignment, answer.dio_offset_alignment, "");
 }
 

@@ -79,7 +79,6 @@ void Engine::run() {
     } else {
       work.transfer->run_item(work.item, stager);
     }
-    stager.reader.forget();
     {
       const std::lock_guard lock(mutex_);
       --work.staging->active_stagers_;
@@ -117,10 +116,17 @@ bool Engine::claim(Staging& staging, Work& work) {
 }
 
 bool Engine::stop(std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  const auto left = [deadline] {
+    const auto time = deadline - std::chrono::steady_clock::now();
+    return std::max(std::chrono::duration_cast<std::chrono::milliseconds>(time), std::chrono::milliseconds(0));
+  };
   std::vector<std::shared_ptr<Transfer>> transfers;
+  UringEngine* ring = nullptr;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    ring = uring_.get();
     for (const auto& staging : stagings_) {
       transfers.insert(transfers.end(), staging->transfers_.begin(), staging->transfers_.end());
     }
@@ -129,9 +135,18 @@ bool Engine::stop(std::chrono::milliseconds limit) {
   for (const auto& transfer : transfers)
     transfer->fail(Status::failure(Failure::kAborted, "the environment is ending"));
   bool ended = true;
-  for (const auto& stager : stagers_) ended = stager->join_within(limit) && ended;
-  if (uring_ != nullptr) ended = uring_->stop(limit) && ended;
-  return threads_.stop(limit) && ended;
+  for (const auto& stager : stagers_) ended = stager->join_within(left()) && ended;
+  if (ring != nullptr) ended = ring->stop(left()) && ended;
+  ended = threads_.stop(left()) && ended;
+  if (ended) release_stagings();
+  return ended;
+}
+
+// An engine and its stagings own each other.
+void Engine::release_stagings() {
+  std::vector<std::shared_ptr<Staging>> released;
+  const std::lock_guard lock(mutex_);
+  released.swap(stagings_);
 }
 
 double Engine::cpu_seconds() {

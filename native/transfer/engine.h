@@ -72,6 +72,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void run();
   bool find_work(Work& work);
   static bool claim(Staging& staging, Work& work);
+  void release_stagings();
 
   std::once_flag uring_once_;
   Status uring_status_;

@@ -58,7 +58,8 @@ Status SourceReader::read(const Source& source, uint32_t index, uint64_t offset,
 Status SourceReader::read_path(const Source& source, uint64_t offset, std::byte* destination, size_t bytes) {
   if (open_source_ != &source) {
     forget();
-    open_file_ = UniqueFd(::open(source.path.c_str(), O_RDONLY | O_CLOEXEC));
+    // A pipe without a writer would hold up the thread: it is opened, and refuses pread.
+    open_file_ = UniqueFd(::open(source.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!open_file_.valid()) return Status::system(errno, "open", source.path);
     open_source_ = &source;
   }

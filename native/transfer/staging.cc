@@ -87,8 +87,12 @@ void Staging::add(std::shared_ptr<Transfer> transfer) {
 }
 
 void Staging::remove(const Transfer* transfer) {
-  const std::lock_guard lock(engine_->mutex());
-  std::erase_if(transfers_, [transfer](const auto& entry) { return entry.get() == transfer; });
+  {
+    const std::lock_guard lock(engine_->mutex());
+    std::erase_if(transfers_, [transfer](const auto& entry) { return entry.get() == transfer; });
+  }
+  // It may have stood in the way of those behind it.
+  engine_->notify();
 }
 
 std::vector<std::shared_ptr<Transfer>> Staging::transfers() {

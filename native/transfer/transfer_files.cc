@@ -46,8 +46,8 @@ Transfer::~Transfer() = default;
 
 void Transfer::start() {
   self_ = shared_from_this();
-  staging_->add(self_);
   if (layout_.block_count() == 0) listener_->on_staged();
+  staging_->add(self_);
 }
 
 bool Transfer::open_files(std::shared_ptr<DirectoryThread> directory, std::vector<std::string> paths) {

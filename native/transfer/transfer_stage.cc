@@ -73,6 +73,7 @@ void Transfer::run_item(size_t item, Stager& stager) {
   } else if (!failed() && !item_in_place(file, item)) {
     item_staged();
   }
+  stager.reader.forget();
   end_activity();
 }
 
@@ -162,6 +163,7 @@ void Transfer::run_check(size_t item, Stager& stager) {
   } else if (!failed()) {
     item_staged();
   }
+  stager.reader.forget();
   end_activity();
 }
 

@@ -1,0 +1,184 @@
+// The end of an engine, and who owns whom.
+#include "transfer/engine.h"
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <thread>
+
+#include "random.h"
+#include "rig.h"
+#include "test.h"
+
+using snapshard::Engine;
+using snapshard::EngineChoice;
+using snapshard::Failure;
+using snapshard::kMiB;
+using snapshard::SourceKind;
+using snapshard::Staging;
+using snapshard::Transfer;
+using snapshard::UniqueFd;
+using snapshard::test::kAllKinds;
+using snapshard::test::options_of;
+using snapshard::test::Plan;
+using snapshard::test::PlanBuilder;
+using snapshard::test::Random;
+using snapshard::test::random_plan;
+using snapshard::test::Rig;
+using snapshard::test::Running;
+using snapshard::test::Skipped;
+using snapshard::test::with_no_descriptor_lost;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+// Memory whose first touch waits until the object lets go: a device that does not answer, as seen by a stager.
+class HangingMemory {
+ public:
+  explicit HangingMemory(size_t bytes) : bytes_(bytes) {
+    fault_fd_ = UniqueFd(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC)));
+    if (!fault_fd_.valid()) throw Skipped(std::string("userfaultfd: ") + std::strerror(errno));
+    void* start = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(start != MAP_FAILED);
+    data_ = static_cast<std::byte*>(start);
+    uffdio_api api{};
+    api.api = UFFD_API;
+    CHECK(::ioctl(fault_fd_.get(), UFFDIO_API, &api) == 0);
+    uffdio_register area{};
+    area.range = {reinterpret_cast<uint64_t>(data_), bytes_};
+    area.mode = UFFDIO_REGISTER_MODE_MISSING;
+    CHECK(::ioctl(fault_fd_.get(), UFFDIO_REGISTER, &area) == 0);
+  }
+  ~HangingMemory() { ::munmap(data_, bytes_); }
+  HangingMemory(const HangingMemory&) = delete;
+  HangingMemory& operator=(const HangingMemory&) = delete;
+
+  // Whoever waits finds zeros.
+  void let_go() { fault_fd_.reset(); }
+  [[nodiscard]] const std::byte* data() const { return data_; }
+
+ private:
+  size_t bytes_;
+  std::byte* data_ = nullptr;
+  UniqueFd fault_fd_;
+};
+
+void stop_with_transfers_under_way() {
+  Random random(1);
+  for (int round = 0; round < 40; ++round) {
+    std::weak_ptr<Engine> engine;
+    std::vector<std::weak_ptr<Staging>> stagings;
+    std::vector<std::weak_ptr<Transfer>> transfers;
+    {
+      Rig rig;
+      engine = rig.engine();
+      std::vector<Running> all;
+      for (const EngineChoice choice : {EngineChoice::kAuto, EngineChoice::kThreads}) {
+        const auto staging = rig.staging(options_of(choice, random.one_in(2), 3));
+        stagings.push_back(staging);
+        for (int i = 0; i < 3; ++i) {
+          all.push_back(rig.start(staging, random_plan(random, rig.folder(), kAllKinds, 8 * kMiB)));
+          transfers.push_back(all.back().transfer);
+        }
+        if (!random.one_in(4)) rig.open(all.back());
+        if (!random.one_in(4)) rig.open(all[all.size() - 3]);
+      }
+      std::this_thread::sleep_for(microseconds(random.up_to(6000)));
+      CHECK(rig.stop(seconds(60)));
+      for (const Running& running : all) {
+        if (!running.outcome().status.ok()) CHECK(running.outcome().status.kind() == Failure::kAborted);
+      }
+    }
+    CHECK(engine.expired());
+    for (const auto& staging : stagings) CHECK(staging.expired());
+    for (const auto& transfer : transfers) CHECK(transfer.expired());
+  }
+}
+
+// The pool goes with its last owner, which may be any thread that just ended a transfer, the ring's included.
+void staging_let_go_right_after_the_end() {
+  Random random(2);
+  Rig rig;
+  for (int round = 0; round < 150; ++round) {
+    auto staging = rig.staging(options_of(EngineChoice::kAuto, true, 3));
+    std::weak_ptr<Staging> weak = staging;
+    {
+      PlanBuilder builder(random, rig.folder());
+      builder.add_file(4096);
+      builder.add_slice(3 * kMiB, SourceKind::kShared);
+      const Running running = rig.start(staging, builder.finish());
+      rig.open(running);
+      std::this_thread::sleep_for(microseconds(random.up_to(2500)));
+      running.abort();
+      // Without a pause: whoever ended it is still on its way back.
+      while (!running.watch->has_ended()) {
+      }
+    }
+    rig.engine()->remove(staging.get());
+    staging.reset();
+    for (int i = 0; i < 6000 && !weak.expired(); ++i) std::this_thread::sleep_for(milliseconds(1));
+    CHECK(weak.expired());
+  }
+}
+
+void stop_while_a_staging_is_made() {
+  Random random(3);
+  for (int round = 0; round < 40; ++round) {
+    Rig rig;
+    std::weak_ptr<Staging> made;
+    std::thread maker([&] {
+      std::shared_ptr<Staging> staging;
+      if (Staging::create(rig.engine(), options_of(EngineChoice::kAuto, true, 2), staging).ok()) made = staging;
+    });
+    std::this_thread::sleep_for(microseconds(random.up_to(3000)));
+    CHECK(rig.stop(seconds(60)));
+    maker.join();
+    CHECK(made.expired());
+  }
+}
+
+void stop_gives_up_on_what_hangs() {
+  HangingMemory memory(2 * kMiB);
+  Random random(4);
+  Rig rig;
+  const auto staging = rig.staging(options_of(EngineChoice::kAuto, true, 3));
+  PlanBuilder builder(random, rig.folder());
+  builder.add_file(4096);
+  builder.add_slice(2 * kMiB, SourceKind::kShared);
+  Plan plan = builder.finish();
+  plan.sources[0].data = memory.data();
+  const Running running = rig.start(staging, std::move(plan));
+  rig.open(running);
+  std::this_thread::sleep_for(milliseconds(20));
+  const auto before = std::chrono::steady_clock::now();
+  CHECK(!rig.stop(milliseconds(200)));
+  CHECK(std::chrono::steady_clock::now() - before < seconds(30));
+  CHECK(!running.watch->has_ended());
+  memory.let_go();
+  CHECK(rig.stop(seconds(60)));
+  CHECK(running.outcome().status.kind() == Failure::kAborted);
+}
+
+void nothing_starts_after_the_end() {
+  Rig rig;
+  const auto before = rig.staging(options_of(EngineChoice::kAuto, true, 2));
+  CHECK(rig.stop(seconds(60)));
+  std::shared_ptr<Staging> staging;
+  CHECK(!Staging::create(rig.engine(), options_of(EngineChoice::kThreads, true, 2), staging).ok());
+  CHECK(staging == nullptr);
+}
+
+}  // namespace
+
+TEST(an_engine_ends_with_transfers_under_way) { with_no_descriptor_lost(stop_with_transfers_under_way); }
+TEST(a_staging_goes_right_after_its_transfers) { with_no_descriptor_lost(staging_let_go_right_after_the_end); }
+TEST(an_engine_ends_while_a_staging_is_made) { with_no_descriptor_lost(stop_while_a_staging_is_made); }
+TEST(an_engine_gives_up_on_what_hangs) { with_no_descriptor_lost(stop_gives_up_on_what_hangs); }
+TEST(an_engine_that_ended_takes_nothing) { with_no_descriptor_lost(nothing_starts_after_the_end); }
