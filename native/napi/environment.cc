@@ -12,6 +12,8 @@ namespace {
 
 // How long the end of an environment waits for a device before it leaves threads and memory behind.
 constexpr std::chrono::seconds kShutDownLimit(20);
+// For a thread that has told its last.
+constexpr std::chrono::seconds kIdleThreadLimit(1);
 
 using Holder = std::shared_ptr<Environment>;
 
@@ -55,9 +57,26 @@ void Environment::shut_down() {
   for (const auto& [handle, store] : stores) ended = store->thread.stop(kShutDownLimit) && ended;
   ended = background->stop(kShutDownLimit) && ended;
   for (auto& [handle, running] : transfers) running.sources.Reset();
-  if (!ended) (void)new Holder(shared_from_this());
+  if (ended) {
+    // Transfers and this object own each other, by way of their listeners.
+    transfers.clear();
+    stagings.clear();
+  } else {
+    (void)new Holder(shared_from_this());
+  }
   promises_.clear();
   queue->release();
+}
+
+std::shared_ptr<Store> Environment::find_store(uint32_t handle) const {
+  const auto entry = stores.find(handle);
+  return entry == stores.end() || entry->second->closing ? nullptr : entry->second;
+}
+
+void Environment::end_store(uint32_t handle) {
+  const auto entry = stores.find(handle);
+  // One that does not end in time stays in the map: its thread still uses it.
+  if (entry != stores.end() && entry->second->thread.stop(kIdleThreadLimit)) stores.erase(entry);
 }
 
 uint64_t Environment::open_promise(Napi::Env env, Napi::Promise& promise, Napi::Object kept) {

@@ -22,6 +22,8 @@ namespace snapshard {
 
 struct Store {
   DirectoryThread thread;
+  // JavaScript has closed it; it stays in the map until its thread has ended, or the environment would not end it.
+  bool closing = false;
 };
 
 // All that belongs to one JavaScript environment. Only its JavaScript thread touches it, except for `queue`, `engine`
@@ -53,6 +55,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
   static void settle(const std::shared_ptr<Environment>& environment, uint64_t promise, Status status, Fill fill);
 
   uint32_t next_handle() { return ++last_handle_; }
+  // nullptr where it is closed.
+  std::shared_ptr<Store> find_store(uint32_t handle) const;
+  // Ends its thread, which has nothing more to do.
+  void end_store(uint32_t handle);
 
   std::shared_ptr<JsQueue> queue;
   std::shared_ptr<Engine> engine;

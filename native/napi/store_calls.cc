@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -18,10 +19,9 @@ namespace {
 using Work = std::function<Status(Directory&)>;
 
 std::shared_ptr<Store> find_store(const Napi::CallbackInfo& info) {
-  const auto& stores = Environment::of(info.Env()).stores;
-  const auto entry = stores.find(to_handle(info[0]));
-  if (entry == stores.end()) throw_closed(info.Env(), "store");
-  return entry->second;
+  auto store = Environment::of(info.Env()).find_store(to_handle(info[0]));
+  if (store == nullptr) throw_closed(info.Env(), "store");
+  return store;
 }
 
 // Runs `work` on the store's thread; the promise resolves to what `fill` makes afterwards.
@@ -56,9 +56,7 @@ Napi::Value open_store(const Napi::CallbackInfo& info) {
     Status status = directory != nullptr ? directory->open(path) : Status::failure(Failure::kClosed, "closed");
     environment->queue->post([environment, id, handle, result = std::move(status)](Napi::Env js) {
       if (result.ok()) return environment->resolve(js, id, Napi::Number::New(js, handle));
-      const auto failed = environment->stores.extract(handle);
-      // The thread is idle: it has told its last.
-      if (!failed.empty()) (void)failed.mapped()->thread.stop(std::chrono::seconds(1));
+      environment->end_store(handle);
       environment->reject(js, id, result);
     });
   });
@@ -69,13 +67,14 @@ Napi::Value close_store(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto store = find_store(info);
   const auto environment = Environment::of(env).shared_from_this();
-  environment->stores.erase(to_handle(info[0]));
+  const uint32_t handle = to_handle(info[0]);
+  store->closing = true;
   Napi::Promise promise;
   const uint64_t id = environment->open_promise(env, promise);
   // Behind all calls made before; the thread is idle when JavaScript hears of it.
-  store->thread.post([environment, store, id](Directory*) {
-    environment->queue->post([environment, store, id](Napi::Env js) {
-      (void)store->thread.stop(std::chrono::seconds(1));
+  store->thread.post([environment, handle, id](Directory*) {
+    environment->queue->post([environment, handle, id](Napi::Env js) {
+      environment->end_store(handle);
       environment->resolve(js, id, js.Undefined());
     });
   });
@@ -91,14 +90,18 @@ Napi::Value make_directory(const Napi::CallbackInfo& info) {
 
 Status write_and_sync(Directory& directory, const std::vector<std::string>& paths,
                       const std::vector<std::span<const std::byte>>& contents) {
-  std::vector<UniqueFd> files(paths.size());
-  for (size_t i = 0; i < paths.size(); ++i) {
-    Status status = directory.write_file(paths[i], contents[i], files[i]);
-    if (!status.ok()) return status;
-  }
-  for (size_t i = 0; i < paths.size(); ++i) {
-    if (::fsync(files[i].get()) != 0) return Status::system(errno, "fsync", paths[i]);
-    if (::close(files[i].release()) != 0 && errno != EINTR) return Status::system(errno, "close", paths[i]);
+  constexpr size_t kOpenFilesMax = 64;
+  for (size_t begin = 0; begin < paths.size(); begin += kOpenFilesMax) {
+    const size_t count = std::min(kOpenFilesMax, paths.size() - begin);
+    std::vector<UniqueFd> files(count);
+    for (size_t i = 0; i < count; ++i) {
+      Status status = directory.write_file(paths[begin + i], contents[begin + i], files[i]);
+      if (!status.ok()) return status;
+    }
+    for (size_t i = 0; i < count; ++i) {
+      if (::fsync(files[i].get()) != 0) return Status::system(errno, "fsync", paths[begin + i]);
+      if (::close(files[i].release()) != 0 && errno != EINTR) return Status::system(errno, "close", paths[begin + i]);
+    }
   }
   return {};
 }

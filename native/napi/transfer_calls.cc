@@ -1,4 +1,7 @@
+#include <errno.h>
+
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "napi/calls.h"
@@ -58,7 +61,7 @@ class Reporter final : public TransferListener {
   const bool uring_;
 };
 
-Napi::Value start_transfer(const Napi::CallbackInfo& info) {
+Napi::Value begin_transfer(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto environment = Environment::of(env).shared_from_this();
   const auto staging = environment->stagings.find(to_handle(info[0]));
@@ -89,6 +92,14 @@ Napi::Value start_transfer(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value start_transfer(const Napi::CallbackInfo& info) {
+  try {
+    return begin_transfer(info);
+  } catch (const std::bad_alloc&) {
+    throw_status(info.Env(), Status::system(ENOMEM, "malloc"));
+  }
+}
+
 // nullptr once it has ended.
 std::shared_ptr<Transfer> find_transfer(const Napi::CallbackInfo& info) {
   const auto& transfers = Environment::of(info.Env()).transfers;
@@ -99,14 +110,13 @@ std::shared_ptr<Transfer> find_transfer(const Napi::CallbackInfo& info) {
 Napi::Value open_files(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto transfer = find_transfer(info);
-  const auto& stores = Environment::of(env).stores;
-  const auto store = stores.find(to_handle(info[1]));
-  if (store == stores.end()) throw_closed(env, "store");
+  const auto store = Environment::of(env).find_store(to_handle(info[1]));
+  if (store == nullptr) throw_closed(env, "store");
   std::vector<std::string> paths = to_texts(info[2], "a list of paths");
   if (transfer == nullptr) return env.Undefined();
   if (paths.size() != transfer->file_count()) throw_argument(env, "one path for each file");
   // The directory lives as long as the store that owns it.
-  const std::shared_ptr<DirectoryThread> directory(store->second, &store->second->thread);
+  const std::shared_ptr<DirectoryThread> directory(store, &store->thread);
   if (!transfer->open_files(directory, std::move(paths)))
     throw_argument(env, "a transfer whose files are not open yet");
   return env.Undefined();
