@@ -5,16 +5,15 @@ import type { NativeStore } from '../store/native_store.js';
 import { giveUp, preparePartial, publish, type PartialCheckpoint, type Publication } from '../store/publish.js';
 import { discard, retire } from '../store/retire.js';
 import type { StoreFile } from '../store/store.js';
-import type { SourceTable } from '../tensor/source.js';
 import { Deadline } from './deadline.js';
 import { quietDeferred, type Deferred } from './deferred.js';
 import { tellPublished } from './diagnostics.js';
 import { Interrupt } from './interrupt.js';
 import { composeManifests, type ManifestParts } from './manifests.js';
 import { Outcome } from './outcome.js';
-import { ProgressFeed, type Progress, type SavePhase } from './progress.js';
+import { ProgressFeed } from './progress.js';
 import { describePublished, type Published } from './published.js';
-import { Transfer } from './transfer.js';
+import type { Transfer } from './transfer.js';
 
 /** What a writer lends to its saves. */
 export interface WriterResources {
@@ -26,9 +25,20 @@ export interface WriterResources {
 
 /** A save whose arguments are checked and whose layout is known. */
 export interface SaveJob extends ManifestParts {
-  readonly sources: SourceTable;
   /** `performance.now()` when `save` was called. */
   readonly called_ms: number;
+}
+
+export interface AttemptParts {
+  readonly job: SaveJob;
+  /** Its bytes, which are being staged. */
+  readonly transfer: Transfer;
+  readonly resources: WriterResources;
+  readonly signal: AbortSignal | undefined;
+  /** Resolves when the writer's saves before this one have settled. */
+  readonly turn: Promise<void>;
+  /** Called when the device does not answer even after the deadline. */
+  readonly onDead: () => void;
 }
 
 /**
@@ -37,7 +47,7 @@ export interface SaveJob extends ManifestParts {
  */
 export class Attempt {
   readonly outcome = new Outcome();
-  readonly feed = new ProgressFeed(() => this.#progress());
+  readonly feed: ProgressFeed;
   /** Never rejects. Resolves when there is nothing left to do; never, where the device never answers. */
   readonly ended: Promise<void>;
   /** Never rejects. Resolves when it has ended, or the device is given up for dead. */
@@ -48,27 +58,13 @@ export class Attempt {
   readonly #started_ms = performance.now();
   readonly #interrupt: Interrupt;
   readonly #deadline: Deadline;
-  #phase: SavePhase = 'staging';
-  #last: Progress;
   #published: Published | undefined;
 
-  /**
-   * @param turn when the writer's save before this one has settled
-   * @param onDead called when the device does not answer even after the deadline
-   * @throws {SnapshardError} what native refuses
-   */
-  constructor(
-    job: SaveJob,
-    resources: WriterResources,
-    signal: AbortSignal | undefined,
-    turn: Promise<void>,
-    onDead: () => void,
-  ) {
+  constructor({ job, transfer, resources, signal, turn, onDead }: AttemptParts) {
     this.#job = job;
     this.#resources = resources;
-    this.#last = { phase: 'staging', stagedBytes: 0, writtenBytes: 0, totalBytes: job.plan.bytes };
-    const { request, plan, sources } = job;
-    this.#transfer = new Transfer(resources.staging, plan, sources, request.inPlace, resources.store.root);
+    this.#transfer = transfer;
+    this.feed = new ProgressFeed(job.plan.bytes, transfer);
     this.#interrupt = new Interrupt(signal, () => {
       this.#transfer.abort();
     });
@@ -97,7 +93,7 @@ export class Attempt {
     try {
       await this.#transfer.staged;
       this.outcome.stage();
-      if (this.#phase === 'staging') this.#enter('writing');
+      if (this.feed.phase === 'staging') this.feed.enter('writing');
     } catch (error) {
       this.#interrupt.raise(error);
     }
@@ -123,7 +119,7 @@ export class Attempt {
     } finally {
       this.#deadline.clear();
       this.#interrupt.ignoreSignal();
-      this.#enter(this.outcome.failed ? 'failed' : 'published');
+      this.feed.enter(this.outcome.failed ? 'failed' : 'published');
     }
   }
 
@@ -143,7 +139,7 @@ export class Attempt {
   ): Promise<Publication> {
     this.#interrupt.check();
     this.#interrupt.ignoreSignal();
-    this.#enter('publishing');
+    this.feed.enter('publishing');
     const { overwrite } = this.#job.request;
     const check = (): void => {
       this.#interrupt.check();
@@ -168,7 +164,7 @@ export class Attempt {
     this.#published = published;
     const retired = await retire(store, publication.superseded).catch(() => []);
     this.outcome.publish(published);
-    this.#enter('published');
+    this.feed.enter('published');
     tellPublished({ root: store.root, published });
     await discard(store, retired).catch(() => undefined);
   }
@@ -185,27 +181,11 @@ export class Attempt {
       return;
     }
     const { step } = this.#job.request;
-    const late = this.#phase === 'publishing' ? ' It may yet be published: look before you save the step again.' : '';
-    const message = `Step ${step} was not saved by its deadline (it was ${this.#phase}).${late}`;
+    const late = this.feed.phase === 'publishing' ? ' It may yet be published: look before you save the step again.' : '';
+    const message = `Step ${step} was not saved by its deadline (it was ${this.feed.phase}).${late}`;
     const error = new SnapshardError('ERR_SNAPSHARD_DEADLINE', message);
     this.#interrupt.raise(error);
     this.outcome.fail(error);
-    this.#enter('failed');
-  }
-
-  #enter(phase: SavePhase): void {
-    if (this.#phase === 'failed') return;
-    this.#phase = phase;
-    this.feed.notify();
-  }
-
-  /** When the transfer has ended, what it told last stands; all of it, where it succeeded. */
-  #progress(): Progress {
-    const phase = this.#phase;
-    const { bytes } = this.#job.plan;
-    const whole = phase === 'publishing' || phase === 'published';
-    const now = whole ? { stagedBytes: bytes, writtenBytes: bytes } : this.#transfer.progress();
-    this.#last = { ...this.#last, ...now, phase };
-    return this.#last;
+    this.feed.enter('failed');
   }
 }

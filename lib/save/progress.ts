@@ -1,3 +1,5 @@
+import type { TransferProgress } from '../binding.js';
+
 /** How far a save is; `failed` and `published` are final. */
 export type SavePhase = 'staging' | 'writing' | 'publishing' | 'published' | 'failed';
 
@@ -11,33 +13,54 @@ export interface Progress {
   readonly totalBytes: number;
 }
 
+/** What counts the bytes; `undefined` once it has ended. */
+export interface ByteCounter {
+  progress(): TransferProgress | undefined;
+}
+
 const pollInterval_ms = 100;
 
 /** Gives the latest progress of a save to whoever watches, as often as they ask. Nothing is kept for a slow watcher. */
 export class ProgressFeed {
-  readonly #read: () => Progress;
+  readonly #counter: ByteCounter;
   readonly #wakers = new Set<() => void>();
+  #last: Progress;
 
-  /** @param read the progress now */
-  constructor(read: () => Progress) {
-    this.#read = read;
+  constructor(totalBytes: number, counter: ByteCounter) {
+    this.#counter = counter;
+    this.#last = { phase: 'staging', stagedBytes: 0, writtenBytes: 0, totalBytes };
   }
 
-  /** Wakes the watchers: the phase has changed. */
-  notify(): void {
+  get phase(): SavePhase {
+    return this.#last.phase;
+  }
+
+  /** Wakes the watchers. After `failed` there is no other phase. */
+  enter(phase: SavePhase): void {
+    if (this.phase === 'failed') return;
+    this.#last = { ...this.#last, phase };
     for (const wake of [...this.#wakers]) wake();
   }
 
   /** Each value differs from the one before; ends after a final phase. */
   async *watch(): AsyncGenerator<Progress, void, undefined> {
-    let last: Progress | undefined;
+    let told: Progress | undefined;
     for (;;) {
       const now = this.#read();
-      if (last === undefined || differs(last, now)) yield now;
-      last = now;
+      if (told === undefined || differs(told, now)) yield now;
+      told = now;
       if (isFinal(now)) return;
       if (!differs(this.#read(), now)) await this.#change();
     }
+  }
+
+  /** When the transfer has ended, what it told last stands; all of it, where it succeeded. */
+  #read(): Progress {
+    const { phase, totalBytes } = this.#last;
+    const whole = phase === 'publishing' || phase === 'published';
+    const counted = whole ? { stagedBytes: totalBytes, writtenBytes: totalBytes } : this.#counter.progress();
+    this.#last = { ...this.#last, ...counted };
+    return this.#last;
   }
 
   /** Resolves at the next change of phase, or when it is time to look again. The timer keeps no process alive. */

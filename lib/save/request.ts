@@ -31,10 +31,9 @@ export interface SideFile {
   readonly contents: Uint8Array;
 }
 
-/** A request whose small parts are checked and copied; the tensors are as they came. */
+/** The small parts of a request, checked and copied; not the tensors, which nobody holds longer than needed. */
 export interface CheckedRequest {
   readonly step: number;
-  readonly tensors: Tensors;
   /** JSON text. */
   readonly metadata: string;
   readonly files: readonly SideFile[];
@@ -58,9 +57,9 @@ const optionsSchema = z.strictObject({
 /** @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_METADATA` */
 export function checkRequest(request: SaveRequest): CheckedRequest {
   const { overwrite, inPlace } = validate(requestSchema, request, 'the request of save');
-  const { step, tensors, metadata, files } = request;
+  const { step, metadata, files } = request;
   requireStep(step);
-  return { step, tensors, metadata: metadataText(metadata), files: copySideFiles(files), overwrite, inPlace };
+  return { step, metadata: metadataText(metadata), files: copySideFiles(files), overwrite, inPlace };
 }
 
 /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */

@@ -13,6 +13,7 @@ import { PlanCache } from './plan_cache.js';
 import { ProgressFeed } from './progress.js';
 import { checkRequest, checkSaveOptions, type SaveOptions, type SaveRequest } from './request.js';
 import { Save } from './save.js';
+import { Transfer } from './transfer.js';
 import { UnheardFailures } from './unheard.js';
 import {
   checkCloseOptions,
@@ -77,11 +78,13 @@ export class CheckpointWriter {
     this.#requireOpen();
     const checked = checkRequest(request);
     const signal = checkSaveOptions(options);
-    const { specs, sources } = normalizeTensors(checked.tensors, leaseOf, this.#plans.lastSpecs);
+    const { specs, sources } = normalizeTensors(request.tensors, leaseOf, this.#plans.lastSpecs);
     const plan = this.#plans.planFor(specs);
-    if (signal?.aborted) return this.#abortedSave(checked.step, signal.reason);
-    const job = { request: checked, plan, sources, time: new Date(), writer: this.#nonce, called_ms };
-    return this.#start(job, signal);
+    if (signal?.aborted) return this.#abortedSave(checked.step, plan.bytes, signal.reason);
+    const { staging, store } = this.#resources;
+    const transfer = new Transfer(staging, plan, sources, checked.inPlace, store.root);
+    const job = { request: checked, plan, time: new Date(), writer: this.#nonce, called_ms };
+    return this.#follow(job, transfer, signal);
   }
 
   /**
@@ -109,25 +112,26 @@ export class CheckpointWriter {
     return this.close();
   }
 
-  #start(job: SaveJob, signal: AbortSignal | undefined): Save {
+  /** What it makes lives as long as the caller's `Save`, and must not hold the sources. */
+  #follow(job: SaveJob, transfer: Transfer, signal: AbortSignal | undefined): Save {
     const turn = this.#tail;
-    const attempt = new Attempt(job, this.#resources, signal, turn, () => {
+    const onDead = (): void => {
       this.#die();
-    });
+    };
+    const attempt = new Attempt({ job, transfer, resources: this.#resources, signal, turn, onDead });
     this.#attempts.add(attempt);
     void attempt.ended.then(() => this.#attempts.delete(attempt));
     this.#tail = this.#heardAfter(Promise.all([turn, attempt.settled]), job.request.step, attempt.outcome);
     return new Save(attempt.outcome, attempt.feed);
   }
 
-  #abortedSave(step: number, reason: unknown): Save {
+  #abortedSave(step: number, totalBytes: number, reason: unknown): Save {
     const outcome = new Outcome();
+    const feed = new ProgressFeed(totalBytes, { progress: () => undefined });
     outcome.fail(reason);
+    feed.enter('failed');
     this.#tail = this.#heardAfter(this.#tail, step, outcome);
-    return new Save(
-      outcome,
-      new ProgressFeed(() => ({ phase: 'failed', stagedBytes: 0, writtenBytes: 0, totalBytes: 0 })),
-    );
+    return new Save(outcome, feed);
   }
 
   /** Once a save has settled, looks whether its failure was taken up; that `close` aborted it is no news to anybody. */

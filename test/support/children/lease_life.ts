@@ -1,6 +1,6 @@
-/** Leases that are dropped, transferred or disposed while saves read them: the bytes arrive, and nothing crashes. */
+/** Memory that saves read is dropped, transferred or disposed: the bytes arrive, nothing crashes, nothing is held. */
 import { readFileSync } from 'node:fs';
-import { CheckpointWriter, type Lease } from 'snapshard';
+import { CheckpointWriter, type Lease, type Save } from 'snapshard';
 import { MiB } from '../bytes.js';
 import { childArgument } from '../child.js';
 import { readTensors } from '../read_back.js';
@@ -67,6 +67,19 @@ for (let round = 0; round < 20; round++) writer.allocate(64 * MiB).dispose();
 await collect();
 const grown = mappedBytes() - before;
 if (grown > 512 * MiB) process.send?.(`${grown} bytes are still mapped`);
+
+const saves: Save[] = [];
+const sources: WeakRef<ArrayBuffer>[] = [];
+for (let round = 0; round < 3; round++) {
+  const data = new Uint8Array(MiB);
+  sources.push(new WeakRef(data.buffer));
+  saves.push(writer.save({ step: 100 + round, tensors: { data } }));
+}
+for (const save of saves) await save;
+await collect();
+const retained = sources.filter((source) => source.deref() !== undefined).length;
+// The last loop variable may still lie on the stack.
+if (retained > 1) process.send?.(`${saves.length} saves that ended hold ${retained} sources`);
 
 const kept = writer.allocate(MiB);
 await writer.close();
