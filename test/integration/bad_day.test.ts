@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointWriter, removeCheckpoint } from 'snapshard';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MiB, randomBytes } from '../support/bytes.js';
 import { runChild } from '../support/child.js';
 import { mountSmallDisk, type LoopMount } from '../support/loop_mount.js';
@@ -69,12 +69,15 @@ describe('a small disk', () => {
   /** After every case: no space is lost, nothing is left, and a save that fits works. */
   afterEach(async () => {
     if (typeof disk === 'string') return;
-    expect(namesIn(disk.path)).toEqual(['lost+found', 'step-0000000000']);
-    expect(statfsSync(disk.path).bavail).toBe(freeBefore);
-    await writer.save({ step: 1, tensors: { a: randomBytes(40 * MiB) } });
-    expect(openFiles()).toEqual(filesBefore);
-    await writer.close();
-    disk.unmount();
+    try {
+      expect(namesIn(disk.path)).toEqual(['lost+found', 'step-0000000000']);
+      expect(statfsSync(disk.path).bavail).toBe(freeBefore);
+      await writer.save({ step: 1, tensors: { a: randomBytes(40 * MiB) } });
+      expect(openFiles()).toEqual(filesBefore);
+      await writer.close();
+    } finally {
+      disk.unmount();
+    }
   });
 
   const mounted = (): LoopMount => disk as LoopMount;
@@ -113,5 +116,23 @@ describe('a small disk', () => {
     const readable = join(mounted().path, 'step-0000000000/manifest.json');
     expect(JSON.parse(readFileSync(readable, 'utf8'))).toMatchObject({ step: 0 });
     mounted().remount('rw');
+  });
+
+  it('that does not answer: the deadline ends the wait, and so does close', async () => {
+    const hasty = await CheckpointWriter.open(mounted().path, { stagingBytes: 16 * MiB, deadlineMs: 300 });
+    const tensors = { a: randomBytes(20 * MiB) };
+    mounted().freeze();
+    try {
+      const late = expect.objectContaining({ code: 'ERR_SNAPSHARD_DEADLINE' }) as Error;
+      await expect(hasty.save({ step: 1, tensors })).rejects.toEqual(late);
+      await expect(hasty.save({ step: 2, tensors })).rejects.toEqual(late);
+      await hasty.close();
+      const closed = expect.objectContaining({ code: 'ERR_SNAPSHARD_CLOSED' }) as Error;
+      expect(() => hasty.save({ step: 3, tensors })).toThrow(closed);
+    } finally {
+      mounted().thaw();
+    }
+    await vi.waitUntil(() => namesIn(mounted().path).length === 2, { timeout: 10_000 });
+    await vi.waitUntil(() => openFiles().length === filesBefore.length, { timeout: 10_000 });
   });
 });

@@ -6,6 +6,9 @@ export interface LoopMount {
   /** Root of an ext4 of its own. */
   path: string;
   remount(mode: 'ro' | 'rw'): void;
+  /** Until it thaws, whatever would change it waits: a device that does not answer. */
+  freeze(): void;
+  thaw(): void;
   unmount(): void;
 }
 
@@ -28,8 +31,14 @@ export function mountSmallDisk(folder: string, bytes: number): LoopMount | strin
     remount: (mode) => {
       run('mount', '-o', `remount,${mode}`, path);
     },
+    freeze: () => {
+      run('fsfreeze', '--freeze', path);
+    },
+    thaw: () => {
+      run('fsfreeze', '--unfreeze', path);
+    },
     unmount: () => {
-      run('umount', path);
+      run('umount', '--lazy', path);
     },
   };
 }
