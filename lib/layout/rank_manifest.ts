@@ -72,7 +72,10 @@ class TemplateBuilder {
   }
 }
 
-const templateOf: (plan: Plan) => Promise<JsonChunk[]> = keptWithPlan((plan) => new TemplateBuilder().build(plan));
+/** All of the manifest but what only a finished transfer knows: worth building while the bytes are on their way. */
+export const rankTemplateOf: (plan: Plan) => Promise<readonly JsonChunk[]> = keptWithPlan((plan) =>
+  new TemplateBuilder().build(plan),
+);
 
 function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, index: number): void {
   const first = index * digestBytes;
@@ -85,7 +88,7 @@ function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, 
 
 /** `ranks/00000.json`. All but the digests is built once for a plan; both steps give way to the event loop. */
 export async function fillRankManifest(plan: Plan, result: RankResult): Promise<Uint8Array> {
-  const template = await templateOf(plan);
+  const template = await rankTemplateOf(plan);
   const facts = { format: rankManifestFormat, version: formatVersion, rank: plan.rank, writer: result.writer };
   const head = { bytes: new TextEncoder().encode(JSON.stringify(facts).slice(0, -1)), marks: [] };
   const files = plan.files.length;

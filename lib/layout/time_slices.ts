@@ -1,5 +1,5 @@
-/** Long enough to get on, short enough that nothing else of the thread is late. */
-const slice_ms = 4;
+/** Short enough that nothing else of the thread is late, long enough to get on where each turn is a training step. */
+const slice_ms = 10;
 
 /** Lets a long loop give way to the event loop every few milliseconds. */
 export class TimeSlices {

@@ -9,7 +9,7 @@ import { Deadline } from './deadline.js';
 import { quietDeferred, type Deferred } from './deferred.js';
 import { tellPublished } from './diagnostics.js';
 import { Interrupt } from './interrupt.js';
-import { composeManifests, type ManifestParts } from './manifests.js';
+import { composeManifests, prepareManifests, type ManifestParts } from './manifests.js';
 import { Outcome } from './outcome.js';
 import { ProgressFeed } from './progress.js';
 import { describePublished, type Published } from './published.js';
@@ -128,6 +128,7 @@ export class Attempt {
     const paths = this.#job.plan.files.map((file) => `${partial.path}/${file.path}`);
     this.#transfer.open(this.#resources.store, paths);
     await made;
+    prepareManifests(this.#job.plan);
     return await this.#transfer.durable;
   }
 

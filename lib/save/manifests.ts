@@ -3,7 +3,7 @@ import { buildIndex } from '../layout/hf_index.js';
 import { encodeManifest, type EncodedManifest, type ListedFile } from '../layout/manifest.js';
 import { manifestName, rankDigestsName, rankManifestName } from '../layout/names.js';
 import type { Plan } from '../layout/plan.js';
-import { fillRankManifest } from '../layout/rank_manifest.js';
+import { fillRankManifest, rankTemplateOf } from '../layout/rank_manifest.js';
 import type { StoreFile } from '../store/store.js';
 import type { CheckedRequest } from './request.js';
 
@@ -24,6 +24,13 @@ export interface ComposedManifests {
   /** Everything but the shards, the manifest last; paths relative to the step's directory. */
   readonly files: readonly StoreFile[];
   readonly manifest: EncodedManifest;
+}
+
+/** Builds what the plan alone decides, while the bytes are on their way. What fails here fails again when it is needed. */
+export function prepareManifests(plan: Plan): void {
+  buildIndex(plan)
+    .then(() => rankTemplateOf(plan))
+    .catch(() => undefined);
 }
 
 /** Builds all that stands beside the shards, giving way to the event loop. */
