@@ -118,7 +118,11 @@ async function renameAndSync(
 export async function giveUp(store: Store, partial: PartialCheckpoint): Promise<void> {
   const dead = deadDirectoryName(partial.nonce);
   try {
-    await store.rename(partial.path, dead);
+    await store.rename(partial.path, dead).catch(async (error: unknown) => {
+      // A Btrfs at its quota refuses to rename, and not to delete.
+      if (!hasErrno(error, 'EDQUOT', 'ENOSPC')) throw error;
+      await store.removeTree(partial.path);
+    });
     await store.removeTree(dead);
   } catch {
     // The failure that made us give up is the one to report.

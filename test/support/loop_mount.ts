@@ -3,7 +3,7 @@ import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface LoopMount {
-  /** Root of an ext4 of its own. */
+  /** Root of a file system of its own. */
   path: string;
   remount(mode: 'ro' | 'rw'): void;
   /** Until it thaws, whatever would change it waits: a device that does not answer. */
@@ -12,8 +12,16 @@ export interface LoopMount {
   unmount(): void;
 }
 
+/** How to make a file system, and with what options to mount it. */
+export interface Format {
+  make: readonly [program: string, ...options: string[]];
+  mountOptions?: string;
+}
+
+const plainExt4: Format = { make: ['mkfs.ext4', '-q', '-m', '0', '-O', '^has_journal'] };
+
 /** Makes a small file system in a file of `folder`; a string says why that cannot be done here. */
-export function mountSmallDisk(folder: string, bytes: number): LoopMount | string {
+export function mountSmallDisk(folder: string, bytes: number, format = plainExt4): LoopMount | string {
   if (process.getuid?.() !== 0) return 'mounting a file system needs root';
   const image = join(folder, 'disk.img');
   const path = join(folder, 'mount');
@@ -21,8 +29,8 @@ export function mountSmallDisk(folder: string, bytes: number): LoopMount | strin
   truncateSync(image, bytes);
   mkdirSync(path);
   try {
-    run('mkfs.ext4', '-q', '-m', '0', '-O', '^has_journal', image);
-    run('mount', '-o', 'loop', image, path);
+    run(...format.make, image);
+    run('mount', '-o', ['loop', format.mountOptions ?? 'rw'].join(','), image, path);
   } catch (error) {
     return `no loop mount: ${String(error)}`;
   }

@@ -1,11 +1,11 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 
-/** What the open descriptors of this process stand for; sockets and pipes, which come and go with Node, left out. */
+/** What the open descriptors of this process stand for; those that come and go with Node left out: sockets, pipes, the kernel's own files. */
 export function openFiles(): string[] {
   return readdirSync('/proc/self/fd').flatMap((descriptor) => {
     try {
       const target = readlinkSync(`/proc/self/fd/${descriptor}`);
-      return /^(socket|pipe):/.test(target) || target.startsWith('/proc/') ? [] : [target];
+      return /^(socket|pipe):/.test(target) || /^\/(proc|sys)\//.test(target) ? [] : [target];
     } catch {
       return [];
     }
