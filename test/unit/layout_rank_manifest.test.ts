@@ -33,10 +33,10 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** How often the event loop came round before `work` was done, where every look at the clock finds it 5 ms later. */
+/** How often the event loop came round before `work` was done, where every look at the clock finds a slice of time gone. */
 async function turnsDuring(start: () => Promise<unknown>): Promise<number> {
   let now_ms = performance.now();
-  vi.spyOn(performance, 'now').mockImplementation(() => (now_ms += 5));
+  vi.spyOn(performance, 'now').mockImplementation(() => (now_ms += 20));
   let turns = 0;
   let done = false;
   const count = (): void => {
