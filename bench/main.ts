@@ -33,7 +33,7 @@ function parseRows(text: string): string[] {
 
 /** Runs in a folder of its own, which goes at the end, also when it fails or is interrupted. */
 async function inPlace(options: Options, run: (place: Place, signal: AbortSignal) => Promise<void>): Promise<void> {
-  const place = makePlace(options.dir, Math.max(options.bytes, GiB), memoryNeeded(options.bytes));
+  const place = makePlace(options.dir, 2 * Math.max(options.bytes, GiB), memoryNeeded(options.bytes));
   const interrupt = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {

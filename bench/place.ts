@@ -12,7 +12,7 @@ export interface Place {
   remove(): void;
 }
 
-/** Refuses when `directory` has no room for one trial's output, or memory none for its sources and pool. */
+/** Refuses when `directory` has no room for what one trial writes, or memory none for its sources and pool. */
 export function makePlace(directory: string, outputBytes: number, memoryBytes: number): Place {
   refuseWithoutRoom(directory, outputBytes, memoryBytes);
   const root = mkdtempSync(join(resolve(directory), 'snapshard-bench-'));

@@ -19,6 +19,7 @@ export interface Row {
 }
 
 const rate = (sample: Sample): number => sample.bytes / sample.seconds;
+const nextRate = (sample: Sample): number => sample.bytes / (sample.nextSeconds ?? NaN);
 const cpuPerGiB = (sample: Sample): number => sample.cpuSeconds / (sample.bytes / GiB);
 
 type Pair = [over: TrialName, under: TrialName];
@@ -53,9 +54,12 @@ function heldRows(count: string, name: TrialName, limits: [bar: number, aim: num
   }));
 }
 
+const manyOverFew: Pair = ['save 100,000', 'save 64'];
+
 export const rows: readonly Row[] = [
   { ...ratioRow('durable', '64 tensors, durable, over fio', ['save 64', 'fio'], rate), bar: 0.92, aim: 0.98 },
-  { ...ratioRow('tensors', '100,000 tensors, over 64', ['save 100,000', 'save 64'], rate), bar: 0.85, aim: 0.95 },
+  { ...ratioRow('tensors', '100,000 tensors, over 64, save 1', manyOverFew, rate), bar: 0.85, aim: 0.95 },
+  { ...ratioRow('tensors', '100,000 tensors, over 64, save 2', manyOverFew, nextRate), bar: 0.85, aim: 0.95 },
   ratioRow('pwrite', 'pwrite engine, over io_uring', ['save 64 pwrite', 'save 64'], rate),
   ratioRow('buffered', 'buffered, over direct', ['save 64 buffered', 'save 64'], rate),
   {
