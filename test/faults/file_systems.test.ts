@@ -85,21 +85,16 @@ describe('a file system', () => {
     expect(result.saves[0]?.direct).toBe('no');
   });
 
-  it.each([
+  it.for([
     ['set aside', []],
     ['written, which comes short', ['fallocate=EOPNOTSUPP']],
-  ])('with a quota: ENOSPC or EDQUOT when it is %s, and what fits is saved', async (_title, rules) => {
-    const made = mountSmallDisk(root.path, 256 * MiB, btrfs);
-    if (typeof made === 'string') {
-      console.warn(`skipped: ${made}`);
-      return;
-    }
-    disk = made;
-    await expectQuotaToHold(disk.path, rules);
+  ] as const)('with a quota: EDQUOT when it is %s, and what fits is saved', async ([_title, rules], context) => {
+    const { path } = mount(context, 256 * MiB, btrfs);
+    await expectQuotaToHold(path, rules);
   });
 });
 
-async function expectQuotaToHold(path: string, rules: string[]): Promise<void> {
+async function expectQuotaToHold(path: string, rules: readonly string[]): Promise<void> {
   execFileSync('btrfs', ['quota', 'enable', path], { stdio: 'pipe' });
   execFileSync('btrfs', ['qgroup', 'limit', '40M', path], { stdio: 'pipe' });
   const options = { ...tightOptions, shardBytes: 100 * MiB };

@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "test.h"
 
@@ -25,10 +24,14 @@ TemporaryDirectory::~TemporaryDirectory() {
 }
 
 std::vector<std::byte> read_whole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) throw Failed("cannot open " + path);
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  return bytes_of(text);
+  std::vector<std::byte> bytes(static_cast<size_t>(file.tellg()));
+  file.seekg(0);
+  if (!file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()))) {
+    throw Failed("cannot read " + path);
+  }
+  return bytes;
 }
 
 void write_whole(const std::string& path, const std::vector<std::byte>& bytes) {

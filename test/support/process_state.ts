@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 
-/** What the open descriptors of this process stand for; those that come and go with Node left out: sockets, pipes, the kernel's own files. */
+/** What the open descriptors of this process stand for, without those that come and go with Node.js. */
 export function openFiles(): string[] {
   return readdirSync('/proc/self/fd').flatMap((descriptor) => {
     try {
