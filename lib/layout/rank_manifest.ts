@@ -1,7 +1,6 @@
 import type { TensorSpec } from '../tensor/tensor.js';
 import { ChunkedJson, type JsonChunk, joinChunks } from './chunked_json.js';
 import { digestBytes, digestDigits, formatVersion, rankManifestFormat } from './format.js';
-import { keptWithPlan } from './kept.js';
 import type { Plan, PlannedFile } from './plan.js';
 import { TimeSlices } from './time_slices.js';
 
@@ -17,6 +16,7 @@ export interface RankResult {
 const noDigest = '0'.repeat(digestDigits);
 const hexadecimalDigits = new TextEncoder().encode('0123456789abcdef');
 const entriesBetweenChecks = 256;
+const digestsBetweenChecks = 4096;
 
 /** Builds the manifest but for the writer, with zeros, marked, for the digest of each file, then of each slice. */
 class TemplateBuilder {
@@ -72,10 +72,44 @@ class TemplateBuilder {
   }
 }
 
-/** All of the manifest but what only a finished transfer knows: worth building while the bytes are on their way. */
-export const rankTemplateOf: (plan: Plan) => Promise<readonly JsonChunk[]> = keptWithPlan((plan) =>
-  new TemplateBuilder().build(plan),
-);
+/** The manifest of one writer and plan, whole but for its digests. */
+interface Template {
+  readonly writer: string;
+  readonly bytes: Uint8Array;
+  /** Where the digest of each file belongs, then that of each slice. */
+  readonly marks: Float64Array;
+}
+
+const templates = new WeakMap<Plan, { writer: string; template: Promise<Template> }>();
+
+async function buildTemplate(plan: Plan, writer: string): Promise<Template> {
+  const facts = { format: rankManifestFormat, version: formatVersion, rank: plan.rank, writer };
+  const head = { bytes: new TextEncoder().encode(JSON.stringify(facts).slice(0, -1)), marks: [] };
+  const chunks = await new TemplateBuilder().build(plan);
+  const marks = new Float64Array(plan.files.length + plan.order.length);
+  let marked = 0;
+  const bytes = await joinChunks([head, ...chunks], new TimeSlices(), (_target, position, chunk) => {
+    for (const mark of chunk.marks) {
+      marks[marked] = position + mark;
+      marked += 1;
+    }
+  });
+  return { writer, bytes, marks };
+}
+
+/**
+ * Builds all of the manifest but the digests, once for a plan and writer, giving way to the event loop: worth doing
+ * while the bytes are on their way.
+ */
+export function rankTemplateOf(plan: Plan, writer: string): Promise<Template> {
+  const kept = templates.get(plan);
+  if (kept?.writer === writer) return kept.template;
+  const template = buildTemplate(plan, writer);
+  templates.set(plan, { writer, template });
+  // A failure, for want of memory, is not kept: the next save may have more.
+  template.catch(() => templates.delete(plan));
+  return template;
+}
 
 function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, index: number): void {
   const first = index * digestBytes;
@@ -86,18 +120,19 @@ function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, 
   }
 }
 
-/** `ranks/00000.json`. All but the digests is built once for a plan; both steps give way to the event loop. */
+/**
+ * `ranks/00000.json`, giving way to the event loop.
+ * @returns memory that the next call for the same plan fills again: fresh pages for it would take longer than the rest
+ */
 export async function fillRankManifest(plan: Plan, result: RankResult): Promise<Uint8Array> {
-  const template = await rankTemplateOf(plan);
-  const facts = { format: rankManifestFormat, version: formatVersion, rank: plan.rank, writer: result.writer };
-  const head = { bytes: new TextEncoder().encode(JSON.stringify(facts).slice(0, -1)), marks: [] };
+  const { bytes, marks } = await rankTemplateOf(plan, result.writer);
   const files = plan.files.length;
-  let filled = 0;
-  return joinChunks([head, ...template], new TimeSlices(), (target, position, { marks }) => {
-    for (const mark of marks) {
-      if (filled < files) writeDigest(target, position + mark, result.fileDigests, filled);
-      else writeDigest(target, position + mark, result.sliceDigests, filled - files);
-      filled += 1;
-    }
-  });
+  const slices = new TimeSlices();
+  for (let index = 0; index < marks.length; index += 1) {
+    const position = marks[index] ?? 0;
+    if (index < files) writeDigest(bytes, position, result.fileDigests, index);
+    else writeDigest(bytes, position, result.sliceDigests, index - files);
+    if (index % digestsBetweenChecks === 0 && slices.spent) await slices.pause();
+  }
+  return bytes;
 }

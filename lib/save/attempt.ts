@@ -128,7 +128,7 @@ export class Attempt {
     const paths = this.#job.plan.files.map((file) => `${partial.path}/${file.path}`);
     this.#transfer.open(this.#resources.store, paths);
     await made;
-    prepareManifests(this.#job.plan);
+    prepareManifests(this.#job);
     return await this.#transfer.durable;
   }
 

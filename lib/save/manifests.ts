@@ -27,9 +27,9 @@ export interface ComposedManifests {
 }
 
 /** Builds what the plan alone decides, while the bytes are on their way. What fails here fails again when it is needed. */
-export function prepareManifests(plan: Plan): void {
+export function prepareManifests({ plan, writer }: ManifestParts): void {
   buildIndex(plan)
-    .then(() => rankTemplateOf(plan))
+    .then(() => rankTemplateOf(plan, writer))
     .catch(() => undefined);
 }
 
