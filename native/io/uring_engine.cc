@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <system_error>
 
 #include "io/uring.h"
 
@@ -57,7 +58,11 @@ Status UringEngine::create(std::unique_ptr<UringEngine>& engine) {
   std::unique_ptr<UringEngine> made(new UringEngine());
   if (!made->wake_fd_.valid()) return Status::system(errno, "eventfd");
   Command started;
-  made->worker_.start("snapshard-io", [raw = made.get(), &started] { raw->run(started); });
+  try {
+    made->worker_.start("snapshard-io", [raw = made.get(), &started] { raw->run(started); });
+  } catch (const std::system_error&) {
+    return Status::system(EAGAIN, "pthread_create");
+  }
   {
     std::unique_lock lock(started.mutex);
     started.signal.wait(lock, [&started] { return started.done; });

@@ -2,13 +2,19 @@
 #include "transfer/engine.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <thread>
 
 #include "random.h"
@@ -69,6 +75,20 @@ class HangingMemory {
   std::byte* data_ = nullptr;
   UniqueFd fault_fd_;
 };
+
+void deny_threads() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter = {static_cast<unsigned short>(std::size(program)), program};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+    ::_exit(2);
+  }
+}
 
 void stop_with_transfers_under_way() {
   Random random(1);
@@ -166,6 +186,22 @@ void stop_gives_up_on_what_hangs() {
   CHECK(running.outcome().status.kind() == Failure::kAborted);
 }
 
+// Where no thread can be had, and whoever asks gets an error for it. In a process of its own, since a filter stays.
+void no_threads_left() {
+  const pid_t child = ::fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    auto engine = std::make_shared<Engine>();
+    deny_threads();
+    std::shared_ptr<Staging> staging;
+    const bool refused = Staging::create(engine, options_of(EngineChoice::kAuto, true, 2), staging).error() == EAGAIN;
+    ::_exit(refused && engine->stop(seconds(1)) ? 0 : 1);
+  }
+  int ended = 0;
+  CHECK(::waitpid(child, &ended, 0) == child);
+  CHECK(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+}
+
 void nothing_starts_after_the_end() {
   Rig rig;
   const auto before = rig.staging(options_of(EngineChoice::kAuto, true, 2));
@@ -181,4 +217,5 @@ TEST(an_engine_ends_with_transfers_under_way) { with_no_descriptor_lost(stop_wit
 TEST(a_staging_goes_right_after_its_transfers) { with_no_descriptor_lost(staging_let_go_right_after_the_end); }
 TEST(an_engine_ends_while_a_staging_is_made) { with_no_descriptor_lost(stop_while_a_staging_is_made); }
 TEST(an_engine_gives_up_on_what_hangs) { with_no_descriptor_lost(stop_gives_up_on_what_hangs); }
+TEST(an_engine_without_threads_is_an_error) { no_threads_left(); }
 TEST(an_engine_that_ended_takes_nothing) { with_no_descriptor_lost(nothing_starts_after_the_end); }
