@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 export interface FioResult {
@@ -24,7 +25,13 @@ export function fioMissing(): string | undefined {
 }
 
 /** The best that fio gets from a fresh file in `folder`. Its clock starts once it has made and preallocated the file. */
-export async function runFio(folder: string, bytes: number, signal: AbortSignal): Promise<FioResult> {
+export async function runFio(
+  folder: string,
+  bytes: number,
+  startAt_ms: number,
+  signal: AbortSignal,
+): Promise<FioResult> {
+  await setTimeout(Math.max(0, startAt_ms - Date.now()), undefined, { signal });
   const options = [
     '--name=snapshard',
     `--filename=${join(folder, 'fio.bin')}`,

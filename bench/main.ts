@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { benchMicro } from './micro.js';
-import { makePlace, type Place } from './place.js';
+import { makePlace, type Place, type Room } from './place.js';
 import { rowIds } from './rows.js';
-import { benchSave, memoryNeeded } from './save.js';
+import { benchSave } from './save.js';
 import { benchSweep } from './sweep.js';
 import { GiB, parseBytes, parseCount } from './units.js';
 
@@ -10,6 +10,7 @@ interface Options {
   dir: string;
   pairs: number;
   bytes: number;
+  rest: number;
   rows: string[];
   json?: string;
 }
@@ -31,9 +32,15 @@ function parseRows(text: string): string[] {
   return ids;
 }
 
+/** Two checkpoints lie on the disk at once; in memory the sources of one, a pool, and Node itself. */
+function roomNeeded(bytes: number): Room {
+  const largest = Math.max(bytes, GiB);
+  return { outputBytes: 2 * largest, memoryBytes: largest + 2 * GiB };
+}
+
 /** Runs in a folder of its own, which goes at the end, also when it fails or is interrupted. */
 async function inPlace(options: Options, run: (place: Place, signal: AbortSignal) => Promise<void>): Promise<void> {
-  const place = makePlace(options.dir, 2 * Math.max(options.bytes, GiB), memoryNeeded(options.bytes));
+  const place = makePlace(options.dir, roomNeeded(options.bytes), options.rest);
   const interrupt = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
@@ -47,6 +54,8 @@ async function inPlace(options: Options, run: (place: Place, signal: AbortSignal
   }
 }
 
+const restText = 'how long the device rests before each trial writes';
+
 const program = new Command('bench').description(
   'Measures Snapshard against the best that fio gets from the same folder.',
 );
@@ -57,6 +66,7 @@ program
   .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
   .option('--pairs <count>', 'how often each trial runs', parsed(parseCount), 5)
   .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 4 * GiB)
+  .option('--rest <seconds>', restText, parsed(parseCount), 8)
   .option('--rows <ids>', `some of ${rowIds.join(',')}`, parsed(parseRows), rowIds)
   .option('--json <file>', 'writes the report as JSON; - is standard output, instead of the tables')
   .action((options: Options) => inPlace(options, (place, signal) => benchSave(options, place, signal)));
@@ -67,6 +77,7 @@ program
   .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
   .option('--pairs <count>', 'how often each point runs', parsed(parseCount), 3)
   .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 2 * GiB)
+  .option('--rest <seconds>', restText, parsed(parseCount), 8)
   .action((options: Options) =>
     inPlace(options, (place, signal) => benchSweep(options.pairs, options.bytes, place, signal)),
   );

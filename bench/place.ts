@@ -5,27 +5,36 @@ import { formatBytes, GiB } from './units.js';
 
 /** The benchmark's own folder: everything it writes lies in there, and goes with it. */
 export interface Place {
-  /** A fresh, empty folder below it. */
-  folder(name: string): string;
-  /** Removes what one trial wrote, and waits until the file system has settled. */
-  clear(path: string): void;
+  /**
+   * Gives a trial a fresh folder, and the time (Unix, milliseconds) before which it must not write: the device has then
+   * rested equally for all. Afterwards the folder is removed and the file system synced.
+   */
+  use<T>(name: string, trial: (folder: string, startAt_ms: number) => Promise<T>): Promise<T>;
   remove(): void;
 }
 
+/** What one trial needs at most. */
+export interface Room {
+  outputBytes: number;
+  memoryBytes: number;
+}
+
 /** Refuses when `directory` has no room for what one trial writes, or memory none for its sources and pool. */
-export function makePlace(directory: string, outputBytes: number, memoryBytes: number): Place {
-  refuseWithoutRoom(directory, outputBytes, memoryBytes);
+export function makePlace(directory: string, room: Room, restSeconds: number): Place {
+  refuseWithoutRoom(directory, room);
   const root = mkdtempSync(join(resolve(directory), 'snapshard-bench-'));
-  let count = 0;
+  let quietSince_ms = Date.now();
   return {
-    folder(name) {
-      const path = join(root, `${String(count++).padStart(4, '0')}-${name}`);
-      mkdirSync(path);
-      return path;
-    },
-    clear(path) {
-      rmSync(path, { recursive: true, force: true });
-      execFileSync('sync', ['-f', root]);
+    async use(name, trial) {
+      const folder = join(root, name);
+      mkdirSync(folder);
+      try {
+        return await trial(folder, quietSince_ms + restSeconds * 1000);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+        execFileSync('sync', ['-f', root]);
+        quietSince_ms = Date.now();
+      }
     },
     remove() {
       rmSync(root, { recursive: true, force: true });
@@ -33,7 +42,7 @@ export function makePlace(directory: string, outputBytes: number, memoryBytes: n
   };
 }
 
-function refuseWithoutRoom(directory: string, outputBytes: number, memoryBytes: number): void {
+function refuseWithoutRoom(directory: string, { outputBytes, memoryBytes }: Room): void {
   const { bavail, bsize } = statfsSync(directory);
   const needed = Math.ceil(outputBytes * 1.05) + GiB / 4;
   if (bavail * bsize < needed) {

@@ -5,7 +5,7 @@ import { reportRows, reportTrials, rowTable, trialTable, type RowReport, type Tr
 import { runRounds } from './rounds.js';
 import { rowMissing, rows, type Row } from './rows.js';
 import { trialNames } from './trials.js';
-import { formatBytes, GiB } from './units.js';
+import { formatBytes } from './units.js';
 
 export interface SaveOptions {
   dir: string;
@@ -49,9 +49,4 @@ function tables(wanted: readonly Row[], { machine, bytes, pairs, rows: rowReport
     `Linux ${kernel}, ${fileSystem}, Node ${node}, fio ${fio}`,
     '',
   ].join('\n');
-}
-
-/** What one trial needs at most: the sources, a pool, Node itself. */
-export function memoryNeeded(bytes: number): number {
-  return Math.max(bytes, GiB) + 2 * GiB;
 }

@@ -45,26 +45,20 @@ export async function benchSweep(pairs: number, bytes: number, place: Place, sig
   process.stdout.write(`${table(results)}\n`);
 }
 
-async function fioRate(place: Place, bytes: number, signal: AbortSignal): Promise<number> {
-  const folder = place.folder('fio');
-  try {
-    return (await runFio(folder, bytes, signal)).bytesPerSecond / 1e9;
-  } finally {
-    place.clear(folder);
-  }
+function fioRate(place: Place, bytes: number, signal: AbortSignal): Promise<number> {
+  return place.use('fio', async (folder, startAt_ms) => {
+    return (await runFio(folder, bytes, startAt_ms, signal)).bytesPerSecond / 1e9;
+  });
 }
 
-async function measurePoint(writer: Point, place: Place, bytes: number, signal: AbortSignal) {
-  const folder = place.folder('sweep');
-  try {
-    const trial = { folder, tensors: 64, bytes, saves: 1, inPlace: false, watchThread: false, writer };
+function measurePoint(writer: Point, place: Place, bytes: number, signal: AbortSignal) {
+  return place.use('sweep', async (folder, startAt_ms) => {
+    const trial = { folder, startAt_ms, tensors: 64, bytes, saves: 1, inPlace: false, watchThread: false, writer };
     const { saves } = await runTrial(trial, signal);
     const save = saves[0];
     if (!save) throw new Error('the trial saved nothing');
     return { rate: save.bytes / save.durableSeconds / 1e9, cpu: save.cpuSeconds / (save.bytes / GiB) };
-  } finally {
-    place.clear(folder);
-  }
+  });
 }
 
 function table(results: readonly Measured[]): string {

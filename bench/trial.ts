@@ -1,4 +1,5 @@
 /** One trial in a process of its own, started by `runTrial`: makes the sources, opens a writer, saves, measures. */
+import { setTimeout } from 'node:timers/promises';
 import { CheckpointWriter, type TensorInput, type WriterOptions } from 'snapshard';
 import { HeldMeter } from './held.js';
 import { forgetPeak, peakResidentBytes, residentBytes } from './resident.js';
@@ -8,6 +9,8 @@ import { GiB } from './units.js';
 export interface Trial {
   /** An empty directory. */
   folder: string;
+  /** Unix time before which nothing is written, so that the device has rested. */
+  startAt_ms: number;
   tensors: number;
   bytes: number;
   /** How many times the same tensors are saved, one after the other. */
@@ -74,6 +77,7 @@ async function run(trial: Trial): Promise<TrialResult> {
   const tensors = own ?? makeTensors(trial.tensors, trial.bytes, writer);
   const leased = own ? 0 : trial.bytes;
   globalThis.gc?.();
+  await setTimeout(Math.max(0, trial.startAt_ms - Date.now()));
   forgetPeak();
   const saves: SaveMeasure[] = [];
   for (let step = 1; step <= trial.saves; step++) saves.push(await measure(writer, trial, tensors, step));

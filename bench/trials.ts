@@ -2,7 +2,7 @@ import type { Place } from './place.js';
 import { fioMissing, runFio } from './fio.js';
 import { loopMissing, runLoop } from './loop.js';
 import { runTrial } from './run_trial.js';
-import type { Trial } from './trial.js';
+import type { Trial, TrialResult } from './trial.js';
 import { GiB, MiB } from './units.js';
 
 /** What one trial gave, in one shape for all kinds: only what was measured is there. */
@@ -30,42 +30,32 @@ const stagerThreads = 2;
 /** The rows of `staged` and `held` have a size of their own. */
 const poolBytes = GiB;
 
-type SaveOptions = Partial<Omit<Trial, 'folder'>>;
+type SaveOptions = Partial<Omit<Trial, 'folder' | 'startAt_ms'>>;
 
 function saveTrial(name: string, options: SaveOptions): TrialKind {
   return {
     missing: () => undefined,
-    async run(place, bytes, signal) {
-      const folder = place.folder(name);
-      const trial = {
-        folder,
-        tensors: 64,
-        bytes,
-        saves: 1,
-        inPlace: false,
-        watchThread: false,
-        writer: {},
-        ...options,
-      };
-      try {
-        const { saves, residentBeyondBytes } = await runTrial(trial, signal);
-        const [first, second] = saves;
-        if (!first) throw new Error(`${name} saved nothing`);
-        return {
-          bytes: first.bytes,
-          seconds: first.durableSeconds,
-          cpuSeconds: first.cpuSeconds,
-          stagedSeconds: first.stagedSeconds,
-          ...(second ? { nextSeconds: second.durableSeconds } : {}),
-          residentBeyondBytes,
-          held_ms: saves.flatMap(({ held_ms }) => held_ms ?? []),
-          call_ms: saves.map(({ call_ms }) => call_ms),
-          how: `${first.engine}, direct ${first.direct}${first.reason ? ` (${first.reason})` : ''}`,
-        };
-      } finally {
-        place.clear(folder);
-      }
-    },
+    run: (place, bytes, signal) =>
+      place.use(name, async (folder, startAt_ms) => {
+        const defaults = { tensors: 64, bytes, saves: 1, inPlace: false, watchThread: false, writer: {} };
+        return sampleOf(await runTrial({ folder, startAt_ms, ...defaults, ...options }, signal));
+      }),
+  };
+}
+
+function sampleOf({ saves, residentBeyondBytes }: TrialResult): Sample {
+  const [first, second] = saves;
+  if (!first) throw new Error('the trial saved nothing');
+  return {
+    bytes: first.bytes,
+    seconds: first.durableSeconds,
+    cpuSeconds: first.cpuSeconds,
+    stagedSeconds: first.stagedSeconds,
+    ...(second ? { nextSeconds: second.durableSeconds } : {}),
+    residentBeyondBytes,
+    held_ms: saves.flatMap(({ held_ms }) => held_ms ?? []),
+    call_ms: saves.map(({ call_ms }) => call_ms),
+    how: `${first.engine}, direct ${first.direct}${first.reason ? ` (${first.reason})` : ''}`,
   };
 }
 
@@ -81,16 +71,12 @@ function loopTrial(threads: number, bytes: number): TrialKind {
 
 const fioTrial: TrialKind = {
   missing: fioMissing,
-  async run(place, bytes, signal) {
-    const folder = place.folder('fio');
-    try {
-      const { bytesPerSecond, cpuSecondsPerGiB } = await runFio(folder, bytes, signal);
+  run: (place, bytes, signal) =>
+    place.use('fio', async (folder, startAt_ms) => {
+      const { bytesPerSecond, cpuSecondsPerGiB } = await runFio(folder, bytes, startAt_ms, signal);
       const cpuSeconds = (cpuSecondsPerGiB * bytes) / GiB;
       return { bytes, seconds: bytes / bytesPerSecond, cpuSeconds, how: 'io_uring, direct 1' };
-    } finally {
-      place.clear(folder);
-    }
-  },
+    }),
 };
 
 const held: SaveOptions = { bytes: poolBytes, saves: 2, watchThread: true };
