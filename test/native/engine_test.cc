@@ -66,6 +66,12 @@ class HangingMemory {
   HangingMemory(const HangingMemory&) = delete;
   HangingMemory& operator=(const HangingMemory&) = delete;
 
+  // Somebody waits now.
+  void wait_for_touch() const {
+    uffd_msg message{};
+    CHECK(::read(fault_fd_.get(), &message, sizeof(message)) == sizeof(message));
+    CHECK(message.event == UFFD_EVENT_PAGEFAULT);
+  }
   // Whoever waits finds zeros.
   void let_go() { fault_fd_.reset(); }
   [[nodiscard]] const std::byte* data() const { return data_; }
@@ -176,7 +182,7 @@ void stop_gives_up_on_what_hangs() {
   plan.sources[0].data = memory.data();
   const Running running = rig.start(staging, std::move(plan));
   rig.open(running);
-  std::this_thread::sleep_for(milliseconds(20));
+  memory.wait_for_touch();
   const auto before = std::chrono::steady_clock::now();
   CHECK(!rig.stop(milliseconds(200)));
   CHECK(std::chrono::steady_clock::now() - before < seconds(30));
