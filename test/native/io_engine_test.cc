@@ -81,7 +81,6 @@ struct StoppedAtEnd {
 };
 
 using MakeEngine = std::unique_ptr<IoEngine> (*)();
-using Body = void (*)(MakeEngine);
 
 struct Target {
   explicit Target(int flags = O_WRONLY | O_CREAT) : fd(::open(folder.at("file").c_str(), flags, 0644)) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { afterAll } from 'vitest';
 import type { Capabilities, Published, WriterOptions } from 'snapshard';
 import { MiB } from './bytes.js';
 
@@ -72,6 +73,10 @@ export async function saveUnder(launcher: string[], argument: FaultyArgument): P
 let folder: string | undefined;
 let launcherPath: string | undefined;
 
+afterAll(() => {
+  if (folder !== undefined) rmSync(folder, { recursive: true });
+});
+
 /** Under a kernel that refuses system calls, such as `openat2=ENOSYS`; see deny.c. */
 export function denying(...rules: string[]): string[] {
   launcherPath ??= buildLauncher();
@@ -82,9 +87,6 @@ function buildLauncher(): string {
   folder = mkdtempSync(join(tmpdir(), 'snapshard-deny-'));
   const program = join(folder, 'deny');
   execFileSync('cc', ['-o', program, fileURLToPath(new URL('deny.c', import.meta.url))]);
-  process.once('exit', () => {
-    rmSync(folder ?? '', { recursive: true, force: true });
-  });
   return program;
 }
 
