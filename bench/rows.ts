@@ -20,6 +20,7 @@ export interface Row {
 
 const rate = (sample: Sample): number => sample.bytes / sample.seconds;
 const nextRate = (sample: Sample): number => sample.bytes / (sample.nextSeconds ?? NaN);
+const stagedRate = (sample: Sample): number => sample.bytes / (sample.stagedSeconds ?? NaN);
 const cpuPerGiB = (sample: Sample): number => sample.cpuSeconds / (sample.bytes / GiB);
 
 type Pair = [over: TrialName, under: TrialName];
@@ -54,6 +55,8 @@ function heldRows(count: string, name: TrialName, limits: [bar: number, aim: num
   }));
 }
 
+const loop = 'loop 2 threads, 1 GiB';
+const staged = { bar: 0.85, aim: 0.95 };
 const manyOverFew: Pair = ['save 100,000', 'save 64'];
 
 export const rows: readonly Row[] = [
@@ -74,16 +77,8 @@ export const rows: readonly Row[] = [
     bar: 0.25,
     aim: 0.16,
   },
-  {
-    ...ratioRow(
-      'staged',
-      '1 GiB staged, over memcpy + XXH3',
-      ['staged 1 GiB', 'loop 2 threads, 1 GiB'],
-      (sample) => sample.bytes / (sample.stagedSeconds ?? sample.seconds),
-    ),
-    bar: 0.85,
-    aim: 0.95,
-  },
+  { ...ratioRow('staged', '1 GiB staged, leases, over loop', ['staged 1 GiB, leases', loop], stagedRate), ...staged },
+  { ...ratioRow('staged', '1 GiB staged, buffers, over loop', ['staged 1 GiB', loop], stagedRate), ...staged },
   ...heldRows('1,000', 'held 1,000', [
     [20, 5],
     [20, 5],

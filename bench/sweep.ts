@@ -53,7 +53,17 @@ function fioRate(place: Place, bytes: number, signal: AbortSignal): Promise<numb
 
 function measurePoint(writer: Point, place: Place, bytes: number, signal: AbortSignal) {
   return place.use('sweep', async (folder, startAt_ms) => {
-    const trial = { folder, startAt_ms, tensors: 64, bytes, saves: 1, inPlace: false, watchThread: false, writer };
+    const trial = {
+      folder,
+      startAt_ms,
+      tensors: 64,
+      bytes,
+      saves: 1,
+      leases: false,
+      inPlace: false,
+      watchThread: false,
+      writer,
+    };
     const { saves } = await runTrial(trial, signal);
     const save = saves[0];
     if (!save) throw new Error('the trial saved nothing');

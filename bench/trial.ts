@@ -15,7 +15,9 @@ export interface Trial {
   bytes: number;
   /** How many times the same tensors are saved, one after the other. */
   saves: number;
-  /** Sources are leases, written with no copy. */
+  /** Sources are leases, else `ArrayBuffer`s. */
+  leases: boolean;
+  /** Leases are written with no copy. */
   inPlace: boolean;
   /** Watches the JavaScript thread with a tight loop, which costs a core. */
   watchThread: boolean;
@@ -70,7 +72,7 @@ async function measure(writer: CheckpointWriter, trial: Trial, tensors: Map<stri
 }
 
 async function run(trial: Trial): Promise<TrialResult> {
-  const own = trial.inPlace ? undefined : makeTensors(trial.tensors, trial.bytes);
+  const own = trial.leases ? undefined : makeTensors(trial.tensors, trial.bytes);
   globalThis.gc?.();
   const before = residentBytes();
   const writer = await CheckpointWriter.open(trial.folder, trial.writer);

@@ -37,7 +37,15 @@ function saveTrial(name: string, options: SaveOptions): TrialKind {
     missing: () => undefined,
     run: (place, bytes, signal) =>
       place.use(name, async (folder, startAt_ms) => {
-        const defaults = { tensors: 64, bytes, saves: 1, inPlace: false, watchThread: false, writer: {} };
+        const defaults = {
+          tensors: 64,
+          bytes,
+          saves: 1,
+          leases: false,
+          inPlace: false,
+          watchThread: false,
+          writer: {},
+        };
         return sampleOf(await runTrial({ folder, startAt_ms, ...defaults, ...options }, signal));
       }),
   };
@@ -79,6 +87,10 @@ const fioTrial: TrialKind = {
     }),
 };
 
+const roomy: SaveOptions = {
+  bytes: poolBytes,
+  writer: { stagingBytes: poolBytes + 64 * MiB, threads: stagerThreads },
+};
 const held: SaveOptions = { bytes: poolBytes, saves: 2, watchThread: true };
 
 /** In the order in which one round runs them: what is compared runs close together. */
@@ -88,12 +100,10 @@ export const trialKinds = {
   'save 100,000': saveTrial('save-100000', { saves: 2, tensors: 100_000 }),
   'save 64 pwrite': saveTrial('save-64-pwrite', { writer: { engine: 'pwrite' } }),
   'save 64 buffered': saveTrial('save-64-buffered', { writer: { direct: false } }),
-  'save 64 in place': saveTrial('save-64-in-place', { inPlace: true }),
+  'save 64 in place': saveTrial('save-64-in-place', { leases: true, inPlace: true }),
   'loop 1 thread, 1 GiB': loopTrial(1, poolBytes),
-  'staged 1 GiB': saveTrial('staged', {
-    bytes: poolBytes,
-    writer: { stagingBytes: poolBytes + 64 * MiB, threads: stagerThreads },
-  }),
+  'staged 1 GiB': saveTrial('staged', roomy),
+  'staged 1 GiB, leases': saveTrial('staged-leases', { ...roomy, leases: true }),
   'loop 2 threads, 1 GiB': loopTrial(stagerThreads, poolBytes),
   'held 1,000': saveTrial('held-1000', { ...held, tensors: 1000 }),
   'held 100,000': saveTrial('held-100000', { ...held, tensors: 100_000 }),
