@@ -20,7 +20,7 @@ export interface Row {
 
 const rate = (sample: Sample): number => sample.bytes / sample.seconds;
 const nextRate = (sample: Sample): number => sample.bytes / (sample.nextSeconds ?? NaN);
-const stagedRate = (sample: Sample): number => sample.bytes / (sample.stagedSeconds ?? NaN);
+const stagedRate = (sample: Sample): number => sample.bytes / (sample.nextStagedSeconds ?? sample.seconds);
 const cpuPerGiB = (sample: Sample): number => sample.cpuSeconds / (sample.bytes / GiB);
 
 type Pair = [over: TrialName, under: TrialName];

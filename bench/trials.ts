@@ -13,6 +13,7 @@ export interface Sample {
   stagedSeconds?: number;
   /** Of the second save of the same tensors. */
   nextSeconds?: number;
+  nextStagedSeconds?: number;
   residentBeyondBytes?: number;
   /** Of the first save and the second, in milliseconds. */
   held_ms?: number[];
@@ -59,7 +60,7 @@ function sampleOf({ saves, residentBeyondBytes }: TrialResult): Sample {
     seconds: first.durableSeconds,
     cpuSeconds: first.cpuSeconds,
     stagedSeconds: first.stagedSeconds,
-    ...(second ? { nextSeconds: second.durableSeconds } : {}),
+    ...(second ? { nextSeconds: second.durableSeconds, nextStagedSeconds: second.stagedSeconds } : {}),
     residentBeyondBytes,
     held_ms: saves.flatMap(({ held_ms }) => held_ms ?? []),
     call_ms: saves.map(({ call_ms }) => call_ms),
@@ -89,6 +90,7 @@ const fioTrial: TrialKind = {
 
 const roomy: SaveOptions = {
   bytes: poolBytes,
+  saves: 2,
   writer: { stagingBytes: poolBytes + 64 * MiB, threads: stagerThreads },
 };
 const held: SaveOptions = { bytes: poolBytes, saves: 2, watchThread: true };
