@@ -17,7 +17,6 @@ export default defineConfig({
       project('unit', minute_ms),
       project('integration', 2 * minute_ms),
       project('faults', 2 * minute_ms),
-      project('workers', 2 * minute_ms),
       project('interop', 2 * minute_ms, ['test/interop/setup.ts']),
       project('package', 2 * minute_ms),
       project('endurance', 20 * minute_ms),
