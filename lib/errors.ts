@@ -12,6 +12,16 @@ export type SnapshardErrorCode =
   | 'ERR_SNAPSHARD_SHAPE_MISMATCH'
   /** The slices of a tensor leave a gap or overlap. */
   | 'ERR_SNAPSHARD_INCOMPLETE_TENSOR'
+  /** Ranks of one run disagree: on the world size, or on which step they save. */
+  | 'ERR_SNAPSHARD_RANKS_DISAGREE'
+  /** Another rank failed, aborted or gave up, and so the save of all. */
+  | 'ERR_SNAPSHARD_RANK_FAILED'
+  /** The run's ranks met without this process, or the run was started anew since. */
+  | 'ERR_SNAPSHARD_SESSION_OVER'
+  /** The root is a disk of this host alone, and the ranks are on several. */
+  | 'ERR_SNAPSHARD_NOT_SHARED'
+  /** Bytes that are not what their digest says, or not what the format allows. */
+  | 'ERR_SNAPSHARD_CORRUPT'
   /** Metadata that JSON cannot hold. */
   | 'ERR_SNAPSHARD_INVALID_METADATA'
   /** A header that cannot be kept under the limit of the format (one tensor's name alone is too long). */
@@ -57,6 +67,8 @@ export interface SnapshardErrorDetails {
   errno?: string;
   syscall?: string;
   path?: string;
+  /** The ranks that the failure is about, ascending. */
+  ranks?: readonly number[];
 }
 
 /** What went wrong (`code`, stable), what to do (`message`), and what the system said (`errno`, `syscall`, `path`). */
@@ -66,6 +78,7 @@ export class SnapshardError extends Error {
   readonly errno?: string;
   readonly syscall?: string;
   readonly path?: string;
+  readonly ranks?: readonly number[];
 
   constructor(code: SnapshardErrorCode, message: string, details: SnapshardErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -73,5 +86,6 @@ export class SnapshardError extends Error {
     if (details.errno !== undefined) this.errno = details.errno;
     if (details.syscall !== undefined) this.syscall = details.syscall;
     if (details.path !== undefined) this.path = details.path;
+    if (details.ranks !== undefined) this.ranks = details.ranks;
   }
 }

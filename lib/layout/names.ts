@@ -14,6 +14,9 @@ export const groupFilesLimit = 99_999;
 const stepPattern = /^step-(\d{10,16})(?:\.g([1-9]\d{0,15}))?$/;
 const partialPattern = /^\.step-(\d{10,16})\.([0-9a-z]+)\.partial$/;
 const deadPattern = /^\.dead-[0-9a-z]+$/;
+const sessionPattern = /^\.session-([0-9a-f]+)\.([0-9a-z]+)(\.roster)?$/;
+const joinPattern = /^(\d{5})-of-(\d{5})\.([0-9a-z]+)$/;
+const rankFilePattern = /^(\d{5})\.(json|failed)$/;
 
 export interface StepDirectory {
   readonly step: number;
@@ -68,6 +71,62 @@ export function rankManifestName(rank: number): string {
 /** `ranks/00000.digests` */
 export function rankDigestsName(rank: number): string {
   return `${ranksDirectory}/${fiveDigits(rank)}.digests`;
+}
+
+/** `ranks/00000.failed`: that rank has given the save up. */
+export function rankFailureName(rank: number): string {
+  return `${ranksDirectory}/${fiveDigits(rank)}.failed`;
+}
+
+export interface RankFile {
+  readonly rank: number;
+  readonly kind: 'json' | 'failed';
+}
+
+/** What a name in the ranks directory says of a rank; `undefined` for files that say nothing yet. */
+export function parseRankFile(name: string): RankFile | undefined {
+  const [, digits, kind] = rankFilePattern.exec(name) ?? [];
+  return kind === 'json' || kind === 'failed' ? { rank: Number(digits), kind } : undefined;
+}
+
+/** `.session-<run>.<nonce>`: where the ranks of a run meet. The run: hexadecimal digits that stand for its id. */
+export function sessionDirectoryName(run: string, nonce: string): string {
+  return `.session-${run}.${nonce}`;
+}
+
+/** `.session-<run>.<nonce>.roster`: who has met there. */
+export function rosterName(run: string, nonce: string): string {
+  return `${sessionDirectoryName(run, nonce)}.roster`;
+}
+
+export interface SessionEntry {
+  readonly run: string;
+  readonly nonce: string;
+  readonly kind: 'directory' | 'roster';
+}
+
+/** The run and nonce of what {@link sessionDirectoryName} or {@link rosterName} named; `undefined` for other names. */
+export function parseSessionEntry(name: string): SessionEntry | undefined {
+  const [, run, nonce, roster] = sessionPattern.exec(name) ?? [];
+  if (run === undefined || nonce === undefined) return undefined;
+  return { run, nonce, kind: roster === undefined ? 'directory' : 'roster' };
+}
+
+export interface Join {
+  readonly rank: number;
+  readonly worldSize: number;
+  /** Of the writer. */
+  readonly nonce: string;
+}
+
+/** `00003-of-00008.<nonce>`: a rank that has come to a session. */
+export function joinName({ rank, worldSize, nonce }: Join): string {
+  return `${fiveDigits(rank)}-of-${fiveDigits(worldSize)}.${nonce}`;
+}
+
+export function parseJoin(name: string): Join | undefined {
+  const [, rank, worldSize, nonce] = joinPattern.exec(name) ?? [];
+  return nonce === undefined ? undefined : { rank: Number(rank), worldSize: Number(worldSize), nonce };
 }
 
 /** `model-00001-of-00002.safetensors`: what Hugging Face looks for. Files count from 1. */
