@@ -19,7 +19,10 @@ export async function benchMicro(count: number): Promise<void> {
   const plan = buildPlan(specs, options);
   const sliceDigests = new Uint8Array(plan.sliceBytes.length * digestBytes);
   const fileDigests = new Uint8Array(plan.files.length * digestBytes);
-  const filled = { writer: 'bench', sliceDigests, fileDigests };
+  const digest = (bytes: Uint8Array): string => binding.digest(bytes);
+  const digests = { name: 'ranks/00000.digests', bytes: sliceDigests.length, digest: digest(sliceDigests) };
+  const facts = { writer: 'bench', step: 1, save: 'bench', worldSize: 1, sideFiles: [] };
+  const filled = { ...facts, sliceDigests, fileDigests, digests };
   const text = new Uint8Array(MiB);
 
   const bench = new Bench({ time: 1000, warmupTime: 200 });
@@ -27,8 +30,8 @@ export async function benchMicro(count: number): Promise<void> {
   bench.add('plan and headers', () => void buildPlan(specs, options));
   bench.add('plan found again', () => void planMatches(plan, specs, options));
   bench.add('order segments', () => void orderSegments(plan, sources));
-  bench.add('rank manifest, first', () => fillRankManifest(buildPlan(specs, options), filled).then(() => undefined));
-  bench.add('rank manifest, again', () => fillRankManifest(plan, filled).then(() => undefined));
+  bench.add('rank manifest, first', () => fillRankManifest(buildPlan(specs, options), filled, digest).then(() => undefined));
+  bench.add('rank manifest, again', () => fillRankManifest(plan, filled, digest).then(() => undefined));
   bench.add('digest of 1 MiB', () => void binding.digest(text));
   await bench.run();
   process.stdout.write(`${report(bench)}\n${count} tensors\n`);

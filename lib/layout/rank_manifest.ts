@@ -1,24 +1,35 @@
 import type { TensorSpec } from '../tensor/tensor.js';
 import { ChunkedJson, type JsonChunk, joinChunks } from './chunked_json.js';
 import { digestBytes, digestDigits, formatVersion, rankManifestFormat } from './format.js';
+import { type ListedFile, listed } from './manifest.js';
 import type { Plan, PlannedFile } from './plan.js';
 import { TimeSlices } from './time_slices.js';
 
-/** What only a finished transfer knows. */
+/** What only this save knows of a rank manifest, and only when its transfer has finished. */
 export interface RankResult {
   /** Nonce of the writer: lower-case letters and digits. */
   readonly writer: string;
   /** 16 bytes a slice and 16 bytes a file, in file order. */
   readonly sliceDigests: Uint8Array;
   readonly fileDigests: Uint8Array;
+  readonly step: number;
+  /** Nonce of the save, the same for all its ranks: lower-case letters and digits. */
+  readonly save: string;
+  readonly worldSize: number;
+  /** Those that this rank brought. */
+  readonly sideFiles: readonly ListedFile[];
+  /** The file of this rank's chunk digests. */
+  readonly digests: ListedFile;
 }
 
 const noDigest = '0'.repeat(digestDigits);
 const hexadecimalDigits = new TextEncoder().encode('0123456789abcdef');
+/** Behind the template, for what each save adds; grown where side files need more. */
+const firstRoomBytes = 1024;
 const entriesBetweenChecks = 256;
 const digestsBetweenChecks = 4096;
 
-/** Builds the manifest but for the writer, with zeros, marked, for the digest of each file, then of each slice. */
+/** Builds the manifest from `files` to the end of `tensors`, with zeros, marked, for the digest of each file, then of each slice. */
 class TemplateBuilder {
   readonly #text = new ChunkedJson();
   readonly #slices = new TimeSlices();
@@ -31,7 +42,7 @@ class TemplateBuilder {
     }
     this.#text.json.raw('],"tensors":[');
     for (const [index, file] of plan.files.entries()) await this.#addTensors(plan, file, index);
-    this.#text.json.raw(']}\n');
+    this.#text.json.raw(']');
     return this.#text.finish();
   }
 
@@ -72,10 +83,13 @@ class TemplateBuilder {
   }
 }
 
-/** The manifest of one writer and plan, whole but for its digests. */
+/** The manifest of one writer and plan, but for its digests, and for its tail, which tells of one save. */
 interface Template {
   readonly writer: string;
-  readonly bytes: Uint8Array;
+  /** The template, and room behind it. */
+  bytes: Uint8Array;
+  /** Of the template alone. */
+  readonly length: number;
   /** Where the digest of each file belongs, then that of each slice. */
   readonly marks: Float64Array;
 }
@@ -88,13 +102,14 @@ async function buildTemplate(plan: Plan, writer: string): Promise<Template> {
   const chunks = await new TemplateBuilder().build(plan);
   const marks = new Float64Array(plan.files.length + plan.order.length);
   let marked = 0;
-  const bytes = await joinChunks([head, ...chunks], new TimeSlices(), (_target, position, chunk) => {
+  const room = { bytes: new Uint8Array(firstRoomBytes), marks: [] };
+  const bytes = await joinChunks([head, ...chunks, room], new TimeSlices(), (_target, position, chunk) => {
     for (const mark of chunk.marks) {
       marks[marked] = position + mark;
       marked += 1;
     }
   });
-  return { writer, bytes, marks };
+  return { writer, bytes, length: bytes.length - firstRoomBytes, marks };
 }
 
 /**
@@ -120,12 +135,41 @@ function writeDigest(target: Uint8Array, position: number, digests: Uint8Array, 
   }
 }
 
+/** Writes behind the first `length` bytes, in other memory if there is no room. */
+function append(template: Template, length: number, text: string): number {
+  const tail = new TextEncoder().encode(text);
+  const end = length + tail.length;
+  if (end > template.bytes.length) {
+    const grown = new Uint8Array(end + firstRoomBytes);
+    grown.set(template.bytes.subarray(0, length));
+    template.bytes = grown;
+  }
+  template.bytes.set(tail, length);
+  return end;
+}
+
+/** Adds what only this save knows, and the digest of all that is before it. */
+function finish(template: Template, result: RankResult, digest: (bytes: Uint8Array) => string): Uint8Array {
+  const { step, save, worldSize, sideFiles, digests } = result;
+  const facts = { step, save, worldSize, sideFiles: sideFiles.map(listed), digests: listed(digests) };
+  const length = append(template, template.length, `,${JSON.stringify(facts).slice(1, -1)}`);
+  const digits = digest(template.bytes.subarray(0, length));
+  const end = append(template, length, `,"digest":"${digits}"}\n`);
+  return template.bytes.subarray(0, end);
+}
+
 /**
  * `ranks/00000.json`, giving way to the event loop.
+ * @param digest XXH3-128 of bytes as 32 hexadecimal digits
  * @returns memory that the next call for the same plan fills again: fresh pages for it would take longer than the rest
  */
-export async function fillRankManifest(plan: Plan, result: RankResult): Promise<Uint8Array> {
-  const { bytes, marks } = await rankTemplateOf(plan, result.writer);
+export async function fillRankManifest(
+  plan: Plan,
+  result: RankResult,
+  digest: (bytes: Uint8Array) => string,
+): Promise<Uint8Array> {
+  const template = await rankTemplateOf(plan, result.writer);
+  const { bytes, marks } = template;
   const files = plan.files.length;
   const slices = new TimeSlices();
   for (let index = 0; index < marks.length; index += 1) {
@@ -134,5 +178,5 @@ export async function fillRankManifest(plan: Plan, result: RankResult): Promise<
     else writeDigest(bytes, position, result.sliceDigests, index - files);
     if (index % digestsBetweenChecks === 0 && slices.spent) await slices.pause();
   }
-  return bytes;
+  return finish(template, result, digest);
 }

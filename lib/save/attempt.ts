@@ -109,7 +109,7 @@ export class Attempt {
       const prepared = preparePartial(store, step, overwrite);
       partial = prepared.partial;
       const result = await this.#write(partial, prepared.made);
-      const { files, manifest } = await composeManifests(this.#job, result);
+      const { files, manifest } = await composeManifests(this.#job, partial.nonce, result);
       const publication = await this.#handIn(partial, files, manifest.bytes);
       await this.#finish(publication, manifest, result);
     } catch (error) {

@@ -33,34 +33,46 @@ export function prepareManifests({ plan, writer }: ManifestParts): void {
     .catch(() => undefined);
 }
 
-/** Builds all that stands beside the shards, giving way to the event loop. */
-export async function composeManifests(parts: ManifestParts, result: TransferResult): Promise<ComposedManifests> {
+/**
+ * Builds all that stands beside the shards, giving way to the event loop.
+ * @param save nonce of the save
+ */
+export async function composeManifests(
+  parts: ManifestParts,
+  save: string,
+  result: TransferResult,
+): Promise<ComposedManifests> {
   const { request, plan, time, writer } = parts;
   const { sliceDigests, fileDigests, chunkDigests } = result;
   const index = await buildIndex(plan);
   const sideFiles = request.files.map(({ name, contents }) => ({ path: name, contents }));
   const indexFiles = index === undefined ? [] : [{ path: index.path, contents: index.bytes }];
+  const digests = { path: rankDigestsName(rank), contents: chunkDigests };
+  const shared = { step: request.step, save, worldSize };
+  const listedSideFiles = sideFiles.map(listed);
+  const listedDigests = listed(digests);
+  const rankResult = { writer, sliceDigests, fileDigests, ...shared, sideFiles: listedSideFiles, digests: listedDigests };
   const rankManifest = {
     path: rankManifestName(rank),
-    contents: await fillRankManifest(plan, { writer, sliceDigests, fileDigests }),
+    contents: await fillRankManifest(plan, rankResult, digest),
   };
-  const digests = { path: rankDigestsName(rank), contents: chunkDigests };
   const manifest = encodeManifest(
     {
-      step: request.step,
+      ...shared,
       time,
-      worldSize,
       metadata: request.metadata,
-      files: sideFiles.map(listed),
-      ranks: [{ rank, manifest: listed(rankManifest), digests: listed(digests) }],
+      files: listedSideFiles,
+      ranks: [{ rank, manifest: listed(rankManifest), digests: listedDigests }],
       indexes: indexFiles.map(listed),
     },
-    (bytes) => binding.digest(bytes),
+    digest,
   );
   const last = { path: manifestName, contents: manifest.bytes };
   return { files: [...sideFiles, ...indexFiles, digests, rankManifest, last], manifest };
 }
 
-function listed(file: StoreFile): ListedFile {
-  return { name: file.path, bytes: file.contents.byteLength, digest: binding.digest(file.contents) };
+const digest = (bytes: Uint8Array): string => binding.digest(bytes);
+
+function listed({ path, contents }: StoreFile): ListedFile {
+  return { name: path, bytes: contents.byteLength, digest: digest(contents) };
 }

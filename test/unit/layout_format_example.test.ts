@@ -16,10 +16,11 @@ const blocks = new Map(
 const block = (title: string): string => blocks.get(title) ?? expect.fail(`docs/format.md shows no ${title}`);
 
 const hash = (bytes: Uint8Array): Buffer => XXHash128.hash(Buffer.from(bytes));
+const hexDigest = (bytes: Uint8Array): string => hash(bytes).toString('hex');
 const listed = (name: string, bytes: Uint8Array): ListedFile => ({
   name,
   bytes: bytes.length,
-  digest: hash(bytes).toString('hex'),
+  digest: hexDigest(bytes),
 });
 
 /** The example, made by the code that makes checkpoints, with every digest from an implementation that it does not use. */
@@ -34,16 +35,23 @@ async function makeExample() {
   const chunks = [header, tensors.step, tensors.wq].map((data) => hash(new Uint8Array(data.buffer)));
   const digests = Buffer.concat(chunks);
   const sliceDigests = Buffer.concat(chunks.slice(1).map(hash));
-  const rank = await fillRankManifest(plan, { writer: '9f86d081884c7d65', sliceDigests, fileDigests: hash(digests) });
+  const shared = { step: 7, save: '2c26b46b68ffc68f', worldSize: 1 };
+  const sideFiles = [listed('config.json', Buffer.from('{"layers":1}\n'))];
+  const listedDigests = listed('ranks/00000.digests', digests);
+  const result = {
+    ...{ writer: '9f86d081884c7d65', sliceDigests, fileDigests: hash(digests) },
+    ...{ ...shared, sideFiles, digests: listedDigests },
+  };
+  const rank = await fillRankManifest(plan, result, hexDigest);
   const index = await buildIndex(plan);
   const manifest = encodeManifest(
     {
-      ...{ step: 7, time: new Date('2026-11-20T12:00:00Z'), worldSize: 1, metadata: metadataText({ loss: 0.5 }) },
-      files: [listed('config.json', Buffer.from('{"layers":1}\n'))],
-      ranks: [{ rank: 0, manifest: listed('ranks/00000.json', rank), digests: listed('ranks/00000.digests', digests) }],
+      ...{ ...shared, time: new Date('2026-11-20T12:00:00Z'), metadata: metadataText({ loss: 0.5 }) },
+      files: sideFiles,
+      ranks: [{ rank: 0, manifest: listed('ranks/00000.json', rank), digests: listedDigests }],
       indexes: [listed(index!.path, index!.bytes)],
     },
-    (bytes) => hash(bytes).toString('hex'),
+    hexDigest,
   );
   return { header, chunks, digests, rank, index: index!.bytes, manifest: manifest.bytes };
 }

@@ -1,6 +1,6 @@
 import { XXHash128 } from 'xxhash-addon';
 import { describe, expect, it } from 'vitest';
-import { type ManifestContent, encodeManifest } from '../../lib/layout/manifest.js';
+import { type ManifestContent, encodeManifest, parseManifestTail } from '../../lib/layout/manifest.js';
 
 const digest = (bytes: Uint8Array): string => XXHash128.hash(Buffer.from(bytes)).toString('hex');
 const listed = (name: string) => ({ name, bytes: 7, digest: digest(Buffer.from(name)) });
@@ -13,6 +13,7 @@ const content: ManifestContent = {
   files: [listed('config.json')],
   ranks: [{ rank: 0, manifest: listed('ranks/00000.json'), digests: listed('ranks/00000.digests') }],
   indexes: [listed('model.safetensors.index.json')],
+  save: '0123456789abcdefa12',
 };
 
 describe('the manifest', () => {
@@ -24,6 +25,7 @@ describe('the manifest', () => {
       files: content.files,
       ranks: content.ranks,
       indexes: content.indexes,
+      save: content.save,
       digest: own,
     });
   });
@@ -43,5 +45,25 @@ describe('the manifest', () => {
     const extra = { ...listed('a'), contents: new Uint8Array(3) };
     const { bytes } = encodeManifest({ ...content, files: [extra] }, digest);
     expect((JSON.parse(Buffer.from(bytes).toString()) as { files: unknown }).files).toEqual([listed('a')]);
+  });
+
+  it('tells at its end which save it is of', () => {
+    const { bytes, digest: own } = encodeManifest(content, digest);
+    const tail = { save: content.save, digest: own };
+    expect(parseManifestTail(bytes)).toEqual(tail);
+    expect(parseManifestTail(bytes.subarray(-120))).toEqual(tail);
+    for (const save of ['a', 'z9'.repeat(32)]) {
+      const { bytes: others } = encodeManifest({ ...content, save }, digest);
+      expect(parseManifestTail(others)?.save).toBe(save);
+    }
+  });
+
+  it('tells nothing when it is cut off, or something else', () => {
+    const { bytes } = encodeManifest(content, digest);
+    for (let cut = 1; cut <= 150; cut += 1) expect(parseManifestTail(bytes.subarray(0, -cut))).toBeUndefined();
+    const text = Buffer.from(bytes).toString();
+    for (const other of ['', `${text}\n`, text.replace('"save"', '"sane"'), text.replace('a12"', 'A12"')]) {
+      expect(parseManifestTail(Buffer.from(other))).toBeUndefined();
+    }
   });
 });

@@ -2,18 +2,28 @@ import { XXHash128 } from 'xxhash-addon';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { buildIndex } from '../../lib/layout/hf_index.js';
 import { type Plan, buildPlan } from '../../lib/layout/plan.js';
-import { fillRankManifest } from '../../lib/layout/rank_manifest.js';
+import { type RankResult, fillRankManifest } from '../../lib/layout/rank_manifest.js';
 import { normalizeTensors } from '../../lib/tensor/normalize.js';
 import { patternBytes } from './tensor_arbitraries.js';
 
 const plan = (tensors: unknown, shardBytes = Infinity): Plan =>
   buildPlan(normalizeTensors(tensors as never, () => undefined).specs, { shardBytes });
 
-const resultOf = (planned: Plan, seed: number) => ({
+const digest = (bytes: Uint8Array): string => XXHash128.hash(Buffer.from(bytes)).toString('hex');
+const listed = (name: string) => ({ name, bytes: 7, digest: digest(Buffer.from(name)) });
+
+const resultOf = (planned: Plan, seed: number): RankResult => ({
   writer: `writer${seed}`,
   sliceDigests: patternBytes(planned.order.length * 16, seed),
   fileDigests: patternBytes(planned.files.length * 16, seed + 1),
+  step: 1000 + seed,
+  save: `save${seed}`,
+  worldSize: 1,
+  sideFiles: [listed('config.json')],
+  digests: listed('ranks/00000.digests'),
 });
+
+const fill = (planned: Plan, result: RankResult): Promise<Uint8Array> => fillRankManifest(planned, result, digest);
 
 const hexOf = (digests: Uint8Array, index: number) =>
   Buffer.from(digests.subarray(index * 16, index * 16 + 16)).toString('hex');
@@ -53,7 +63,7 @@ describe('a rank manifest', () => {
   it('lists files and tensors with their digests', async () => {
     const planned = plan({ b: u8(5, { shape: [1, 5] }), a: u8(4096), 'ß"': u8(0, { group: 'optimizer' }) });
     const result = resultOf(planned, 3);
-    const bytes = await fillRankManifest(planned, result);
+    const bytes = await fill(planned, result);
     const tensor = { dtype: 'U8', origin: [0] };
     expect(parse(bytes)).toEqual({
       ...{ format: 'snapshard.rank', version: '1.0', rank: 0, writer: 'writer3' },
@@ -103,14 +113,28 @@ describe('a rank manifest', () => {
           digest: hexOf(result.sliceDigests, 2),
         },
       ],
+      ...{ step: 1003, save: 'save3', worldSize: 1 },
+      sideFiles: [listed('config.json')],
+      digests: listed('ranks/00000.digests'),
+      digest: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
     });
-    expect(Buffer.from(bytes).toString().endsWith('"}]}\n')).toBe(true);
+  });
+
+  it('ends in the digest of all that is before it, whatever its length, save after save', async () => {
+    const planned = plan({ a: u8(3) });
+    for (const sideFiles of [0, 1, 200, 3, 400]) {
+      const names = Array.from({ length: sideFiles }, (_, index) => listed(`ß${index}`.repeat(20)));
+      const bytes = await fill(planned, { ...resultOf(planned, 1), sideFiles: names });
+      expect(parse(bytes)).toMatchObject({ sideFiles: names, digest: digest(bytes.subarray(0, -46)) });
+      const ending = Buffer.from(bytes.subarray(-46)).toString();
+      expect(ending).toMatch(/^,"digest":"[0-9a-f]{32}"}\n$/);
+    }
   });
 
   it('tells slices from wholes', async () => {
     const half = (origin: number) => ['w', u8(4, { globalShape: [8], origin: [origin] })];
     const planned = plan([half(4), half(0)]);
-    const { tensors } = parse(await fillRankManifest(planned, resultOf(planned, 1))) as { tensors: object[] };
+    const { tensors } = parse(await fill(planned, resultOf(planned, 1))) as { tensors: object[] };
     expect(tensors).toMatchObject([
       { name: 'w', globalShape: [8], origin: [0], shape: [4], file: 0, range: [4096, 4100] },
       { name: 'w', globalShape: [8], origin: [4], shape: [4], file: 1, range: [4096, 4100] },
@@ -118,13 +142,13 @@ describe('a rank manifest', () => {
   });
 
   it('lists nothing where there is nothing', async () => {
-    expect(parse(await fillRankManifest(plan({}), resultOf(plan({}), 1)))).toMatchObject({ files: [], tensors: [] });
+    expect(parse(await fill(plan({}), resultOf(plan({}), 1)))).toMatchObject({ files: [], tensors: [] });
   });
 
   it('is filled anew for every save, also for several at once', async () => {
     const planned = plan(new Map(manyTensors.slice(0, 5000) as never), 100);
     const seeds = [1, 2, 3];
-    const filled = await Promise.all(seeds.map((seed) => fillRankManifest(planned, resultOf(planned, seed))));
+    const filled = await Promise.all(seeds.map((seed) => fill(planned, resultOf(planned, seed))));
     filled[0]!.fill(0);
     for (const seed of [2, 3]) {
       const result = resultOf(planned, seed);
@@ -141,11 +165,11 @@ describe('a rank manifest', () => {
   it('gives way to the event loop, and keeps count of 100,000 tensors', async () => {
     const planned = plan(new Map(manyTensors as never));
     const result = resultOf(planned, 4);
-    const firstTurns = await turnsDuring(() => fillRankManifest(planned, result));
-    const nextTurns = await turnsDuring(() => fillRankManifest(planned, result));
+    const firstTurns = await turnsDuring(() => fill(planned, result));
+    const nextTurns = await turnsDuring(() => fill(planned, result));
     expect(nextTurns).toBeGreaterThan(20);
     expect(firstTurns).toBeGreaterThan(nextTurns + 100_000 / 256 - 5);
-    const { tensors } = parse(await fillRankManifest(planned, result)) as {
+    const { tensors } = parse(await fill(planned, result)) as {
       tensors: { name: string; range: number[]; digest: string }[];
     };
     expect(tensors).toHaveLength(100_000);
@@ -158,9 +182,9 @@ describe('a rank manifest', () => {
 
   it('keeps the digests of xxHash as they are printed', async () => {
     const planned = plan({ a: u8(3) });
-    const digest = XXHash128.hash(Buffer.from('abc'));
-    const bytes = await fillRankManifest(planned, { writer: 'w', sliceDigests: digest, fileDigests: digest });
-    expect(Buffer.from(bytes).toString()).toContain(`"digest":"${digest.toString('hex')}"`);
+    const abc = XXHash128.hash(Buffer.from('abc'));
+    const bytes = await fill(planned, { ...resultOf(planned, 1), sliceDigests: abc, fileDigests: abc });
+    expect(Buffer.from(bytes).toString()).toContain(`"digest":"${abc.toString('hex')}"`);
   });
 });
 
