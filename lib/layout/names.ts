@@ -16,7 +16,9 @@ const partialPattern = /^\.step-(\d{10,16})\.([0-9a-z]+)\.partial$/;
 const deadPattern = /^\.dead-[0-9a-z]+$/;
 const sessionPattern = /^\.session-([0-9a-f]+)\.([0-9a-z]+)(\.roster)?$/;
 const joinPattern = /^(\d{5})-of-(\d{5})\.([0-9a-z]+)$/;
-const rankFilePattern = /^(\d{5})\.(json|failed)$/;
+const rankManifestPattern = /^(\d{5})\.json$/;
+const failurePattern = /^(\d{1,16})\.(\d{1,16})\.(\d{1,5})\.failed$/;
+const saveNoncePattern = /^([0-9a-f]+)x([1-9]\d{0,15})$/;
 
 export interface StepDirectory {
   readonly step: number;
@@ -73,20 +75,15 @@ export function rankDigestsName(rank: number): string {
   return `${ranksDirectory}/${fiveDigits(rank)}.digests`;
 }
 
-/** `ranks/00000.failed`: that rank has given the save up. */
-export function rankFailureName(rank: number): string {
-  return `${ranksDirectory}/${fiveDigits(rank)}.failed`;
+/** `ranks/00000.json.tmp`: the rank manifest before it is handed in. */
+export function unfinishedRankManifestName(rank: number): string {
+  return `${rankManifestName(rank)}.tmp`;
 }
 
-export interface RankFile {
-  readonly rank: number;
-  readonly kind: 'json' | 'failed';
-}
-
-/** What a name in the ranks directory says of a rank; `undefined` for files that say nothing yet. */
-export function parseRankFile(name: string): RankFile | undefined {
-  const [, digits, kind] = rankFilePattern.exec(name) ?? [];
-  return kind === 'json' || kind === 'failed' ? { rank: Number(digits), kind } : undefined;
+/** The rank whose manifest has this name in the ranks directory; `undefined` for other names. */
+export function parseRankManifestName(name: string): number | undefined {
+  const [, digits] = rankManifestPattern.exec(name) ?? [];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** `.session-<run>.<nonce>`: where the ranks of a run meet. The run: hexadecimal digits that stand for its id. */
@@ -127,6 +124,54 @@ export function joinName({ rank, worldSize, nonce }: Join): string {
 export function parseJoin(name: string): Join | undefined {
   const [, rank, worldSize, nonce] = joinPattern.exec(name) ?? [];
   return nonce === undefined ? undefined : { rank: Number(rank), worldSize: Number(worldSize), nonce };
+}
+
+/** One save of a session: its step, and how many times this step has been asked for. */
+export interface SaveKey {
+  readonly step: number;
+  /** From 1. */
+  readonly attempt: number;
+}
+
+/** What stands for one save of a session in names and manifests; with its step, no other save has it. */
+export function saveNonce(session: string, attempt: number): string {
+  return `${session}x${attempt}`;
+}
+
+export interface SessionSave extends SaveKey {
+  readonly session: string;
+}
+
+/** Which save of which session a half-written directory is; `undefined` for other names. */
+export function parseSessionPartial(name: string): SessionSave | undefined {
+  const partial = parsePartialDirectory(name);
+  const [, session, attempt] = saveNoncePattern.exec(partial?.nonce ?? '') ?? [];
+  if (partial === undefined || session === undefined) return undefined;
+  return { session, step: partial.step, attempt: Number(attempt) };
+}
+
+/** `.dead-<session>s<step>x<attempt>r<rank>`: given up by that rank. */
+export function deadSaveName(session: string, { step, attempt }: SaveKey, rank: number): string {
+  return deadDirectoryName(`${session}s${step}x${attempt}r${rank}`);
+}
+
+/** The rank that gave this save up, if that is what a name says. */
+export function parseDeadSave(session: string, key: SaveKey, name: string): number | undefined {
+  const prefix = deadSaveName(session, key, 0).slice(0, -1);
+  if (!name.startsWith(prefix)) return undefined;
+  const rank = Number(name.slice(prefix.length));
+  return deadSaveName(session, key, rank) === name ? rank : undefined;
+}
+
+/** `2000.1.3.failed`: in the session's directory, why a rank gave a save up. */
+export function failureName({ step, attempt }: SaveKey, rank: number): string {
+  return `${step}.${attempt}.${rank}.failed`;
+}
+
+/** The save and rank of what {@link failureName} named; `undefined` for other names. */
+export function parseFailureName(name: string): (SaveKey & { readonly rank: number }) | undefined {
+  const [, step, attempt, rank] = failurePattern.exec(name) ?? [];
+  return rank === undefined ? undefined : { step: Number(step), attempt: Number(attempt), rank: Number(rank) };
 }
 
 /** `model-00001-of-00002.safetensors`: what Hugging Face looks for. Files count from 1. */

@@ -1,0 +1,117 @@
+import { SnapshardError } from '../errors.js';
+import { joinName, parseJoin, rosterName } from '../layout/names.js';
+import { ranksText } from '../layout/ranks_text.js';
+import { hasErrno } from '../store/native_error.js';
+import { toError } from './failure.js';
+import { decodeRoster, rosterLimitBytes, type Roster } from './roster.js';
+import { joinsDirectory, sessionsOf, type Patience, type RankIdentity, type Session } from './session.js';
+
+/**
+ * Every other rank leaves its nonce in each session of its run that is not closed yet, and belongs to the one whose
+ * roster holds it. Sessions that were closed before it came are those of earlier processes: it waits for another.
+ * @throws {SnapshardError} `ERR_SNAPSHARD_DEADLINE`, saying what it saw meanwhile; `SESSION_OVER` when another process
+ *   of the same rank took its place; what rank 0 wrote instead of a roster
+ */
+export async function joinSession(identity: RankIdentity, patience: Patience): Promise<Session> {
+  const { clock, deadline_ms, backoff } = patience;
+  const meeting = new Joins(identity);
+  for (;;) {
+    const session = await meeting.look();
+    if (session !== undefined) return session;
+    if (clock.now() >= deadline_ms) throw await meeting.tooLate();
+    await backoff.pause();
+  }
+}
+
+/** Where one process has left its nonce. */
+class Joins {
+  readonly #identity: RankIdentity;
+  readonly #joined = new Set<string>();
+  readonly #missed = new Set<string>();
+
+  constructor(identity: RankIdentity) {
+    this.#identity = identity;
+  }
+
+  async look(): Promise<Session | undefined> {
+    const { store, run } = this.#identity;
+    const { nonces, closed } = sessionsOf(run, await store.list(''));
+    for (const nonce of closed) {
+      if (!this.#joined.has(nonce)) {
+        this.#missed.add(nonce);
+        continue;
+      }
+      const session = await this.#enter(nonce);
+      if (session !== undefined) return session;
+    }
+    for (const nonce of nonces) {
+      if (!this.#joined.has(nonce) && !this.#missed.has(nonce)) await this.#join(nonce);
+    }
+    return undefined;
+  }
+
+  async #join(nonce: string): Promise<void> {
+    const { store, run, rank, worldSize, writer } = this.#identity;
+    const path = `${joinsDirectory(run, nonce)}/${joinName({ rank, worldSize, nonce: writer })}`;
+    try {
+      await store.writeFiles([{ path, contents: new Uint8Array(0) }]);
+    } catch (error) {
+      // It is only being made, or was taken away: the next look tells.
+      if (hasErrno(error, 'ENOENT', 'ESTALE')) return;
+      // A reply that was lost, and the call made again.
+      if (!hasErrno(error, 'EEXIST')) throw error;
+    }
+    this.#joined.add(nonce);
+  }
+
+  async #enter(nonce: string): Promise<Session | undefined> {
+    const roster = await this.#readRoster(nonce);
+    if (roster === undefined) return undefined;
+    if ('failure' in roster) throw toError(roster.failure);
+    const { rank, writer } = this.#identity;
+    if (roster.writers[rank] === writer) return { ...this.#identity, nonce, roster: roster.writers };
+    const message =
+      `Another process is rank ${rank} of this run: this one was started twice, or again after the others had met. ` +
+      'Start all ranks of a run together.';
+    throw new SnapshardError('ERR_SNAPSHARD_SESSION_OVER', message, { ranks: [rank], path: this.#identity.store.root });
+  }
+
+  async #readRoster(nonce: string): Promise<Roster | undefined> {
+    const { store, run } = this.#identity;
+    try {
+      return decodeRoster(await store.readFile(rosterName(run, nonce), rosterLimitBytes));
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ESTALE')) return undefined;
+      throw error;
+    }
+  }
+
+  async tooLate(): Promise<SnapshardError> {
+    const { store, rank, worldSize, run } = this.#identity;
+    const details = (ranks: number[]): object => ({ ranks, path: store.root });
+    const missing = await this.#missing();
+    if (missing !== undefined && missing.length > 0) {
+      const message = `By the deadline of rank ${rank}, ${ranksText(missing)} of ${worldSize} had not opened a writer on ${store.root}.`;
+      return new SnapshardError('ERR_SNAPSHARD_DEADLINE', message, details(missing));
+    }
+    if (this.#missed.size > 0 && this.#joined.size === 0) {
+      const message = `The ranks of this run met before rank ${rank} came, and rank 0 did not call them again: restart all ranks together.`;
+      return new SnapshardError('ERR_SNAPSHARD_SESSION_OVER', message, details([rank]));
+    }
+    const message =
+      `By the deadline of rank ${rank}, rank 0 had not opened a writer on ${store.root} (session of run ${run}). ` +
+      'Did it start, with the same `runId`, and is the root one directory that all hosts share?';
+    return new SnapshardError('ERR_SNAPSHARD_DEADLINE', message, details([0]));
+  }
+
+  /** Ranks that have not come to the latest session that this one is waiting in; `undefined` where it waits in none. */
+  async #missing(): Promise<number[] | undefined> {
+    const { store, run, worldSize } = this.#identity;
+    const latest = [...this.#joined].sort().at(-1);
+    if (latest === undefined) return undefined;
+    const names = await store.list(joinsDirectory(run, latest)).catch(() => undefined);
+    if (names === undefined) return undefined;
+    const here = new Set([0, ...names.flatMap((name) => parseJoin(name)?.rank ?? [])]);
+    return Array.from({ length: worldSize }, (_, other) => other).filter((other) => !here.has(other));
+  }
+}
