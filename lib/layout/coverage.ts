@@ -34,13 +34,17 @@ function cut(boxes: readonly Box[], whole: Range, dimension: number): Range[] {
   return sorted.slice(1).map((end, index) => ({ begin: sorted[index] ?? 0, end }));
 }
 
+/** Whether slices must cover their tensor, or may leave the rest to other ranks. */
+type Gaps = 'fault' | 'allowed';
+
 /**
  * Searches slab by slab along one dimension; within a slab, all boxes that touch it span it, so that only the
  * dimensions after it are left to compare.
  * @param done the slab's ranges along the dimensions before `dimension`
  */
-function findFault(boxes: readonly Box[], whole: Box, done: Box = []): Fault | undefined {
+function findFault(boxes: readonly Box[], whole: Box, gaps: Gaps, done: Box = []): Fault | undefined {
   const dimension = done.length;
+  if (gaps === 'allowed' && boxes.length < 2) return undefined;
   if (boxes.length === 0) return { kind: 'gap', box: [...done, ...whole.slice(dimension)] };
   const range = whole[dimension];
   if (range === undefined) return boxes.length > 1 ? { kind: 'overlap', box: done } : undefined;
@@ -53,7 +57,7 @@ function findFault(boxes: readonly Box[], whole: Box, done: Box = []): Fault | u
       touching.push(next);
       waiting.pop();
     }
-    const fault = findFault(touching, whole, [...done, slab]);
+    const fault = findFault(touching, whole, gaps, [...done, slab]);
     if (fault !== undefined) return fault;
   }
   return undefined;
@@ -75,24 +79,20 @@ function checkAgreement(first: TensorSpec, other: TensorSpec): void {
   }
 }
 
-function checkSlices(first: TensorSpec, slices: readonly TensorSpec[]): void {
+function checkSlices(first: TensorSpec, slices: readonly TensorSpec[], gaps: Gaps): void {
   for (const slice of slices) checkAgreement(first, slice);
   if (first.globalShape.includes(0)) return;
   const whole = first.globalShape.map((size) => ({ begin: 0, end: size }));
-  const fault = findFault(slices.filter(({ bytes }) => bytes > 0).map(boxOf), whole);
+  const fault = findFault(slices.filter(({ bytes }) => bytes > 0).map(boxOf), whole, gaps);
   if (fault === undefined) return;
   const range = `[${fault.box.map(({ begin, end }) => `${begin}:${end}`).join(', ')}]`;
   const what = fault.kind === 'gap' ? `leave out ${range}` : `overlap at ${range}`;
-  const shape = `of globalShape ${describe(first.globalShape)}; together they must cover it exactly once`;
+  const duty = gaps === 'fault' ? 'together they must cover it exactly once' : 'no two may hold the same elements';
+  const shape = `of globalShape ${describe(first.globalShape)}; ${duty}`;
   throw tensorFault('ERR_SNAPSHARD_INCOMPLETE_TENSOR', first.name, `${what} ${shape}`);
 }
 
-/**
- * Checks that the slices of each tensor agree with each other and cover it exactly.
- * @throws {SnapshardError} `ERR_SNAPSHARD_SHAPE_MISMATCH` where slices disagree on dtype, group or global shape;
- *   `ERR_SNAPSHARD_INCOMPLETE_TENSOR` naming the tensor and a range that is missing or there twice
- */
-export function checkCoverage(specs: readonly TensorSpec[]): void {
+function checkAll(specs: readonly TensorSpec[], gaps: Gaps): void {
   const slicesOf = new Map<string, TensorSpec[]>();
   for (const spec of specs) {
     if (isWhole(spec)) continue;
@@ -102,6 +102,24 @@ export function checkCoverage(specs: readonly TensorSpec[]): void {
   }
   for (const slices of slicesOf.values()) {
     const [first] = slices;
-    if (first !== undefined) checkSlices(first, slices);
+    if (first !== undefined) checkSlices(first, slices, gaps);
   }
+}
+
+/**
+ * Checks that the slices of each tensor agree with each other and cover it exactly.
+ * @throws {SnapshardError} `ERR_SNAPSHARD_SHAPE_MISMATCH` where slices disagree on dtype, group or global shape;
+ *   `ERR_SNAPSHARD_INCOMPLETE_TENSOR` naming the tensor and a range that is missing or there twice
+ */
+export function checkCoverage(specs: readonly TensorSpec[]): void {
+  checkAll(specs, 'fault');
+}
+
+/**
+ * Checks the slices of one rank among several: those of one tensor agree, and none overlaps another. What they leave
+ * out, other ranks may have.
+ * @throws {SnapshardError} as {@link checkCoverage}
+ */
+export function checkOwnSlices(specs: readonly TensorSpec[]): void {
+  checkAll(specs, 'allowed');
 }

@@ -20,12 +20,8 @@ async function encodeIndex(plan: Plan, files: readonly PlannedFile[]): Promise<U
   text.json.raw('{"metadata":{"total_size":').integer(tensorBytes).raw('},"weight_map":{');
   let separator = '';
   for (const { path, firstSlice, sliceCount } of files) {
-    for (const [index, input] of plan.order.subarray(firstSlice, firstSlice + sliceCount).entries()) {
-      text.json
-        .raw(separator)
-        .string(plan.specs[input]?.name ?? '')
-        .raw(':')
-        .string(path);
+    for (const [index, spec] of plan.sliceSpecs.slice(firstSlice, firstSlice + sliceCount).entries()) {
+      text.json.raw(separator).string(spec.name).raw(':').string(path);
       text.endEntry();
       separator = ',';
       if (index % entriesBetweenChecks === 0 && slices.spent) await slices.pause();

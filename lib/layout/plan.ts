@@ -1,12 +1,14 @@
 import { SnapshardError } from '../errors.js';
 import { quote } from '../tensor/describe.js';
+import { sameReplicas } from '../tensor/replicas.js';
 import { sameDimensions } from '../tensor/shape.js';
-import { type TensorSpec, isWhole } from '../tensor/tensor.js';
+import { type RankOfWorld, type TensorSpec, isWhole, soleRank } from '../tensor/tensor.js';
 import { HeaderBuilder, headerLimitBytes } from './header.js';
 import { groupFilesLimit, shardName, slicedShardName } from './names.js';
 import { type Run, type Slice, orderSlices } from './order.js';
 
-export interface PlanOptions {
+/** The rank is 0 of 1 unless it is given. */
+export interface PlanOptions extends Partial<RankOfWorld> {
   /** Tensor bytes of one file at most; a larger tensor has a file of its own. `Infinity`: one file a group. */
   readonly shardBytes: number;
 }
@@ -29,14 +31,17 @@ export interface Plan {
   /** What it was made from, in input order. */
   readonly specs: readonly TensorSpec[];
   readonly shardBytes: number;
-  /** The rank that writes it. */
+  /** The rank that writes it, and how many there are. */
   readonly rank: number;
-  /** Whether a tensor comes in several slices, so that names and headers are those of PyTorch DCP. */
+  readonly worldSize: number;
+  /** Whether there are several ranks, or slices of a tensor, so that names and headers are those of PyTorch DCP. */
   readonly sliced: boolean;
   readonly files: readonly PlannedFile[];
   /** Slices of each file. */
   readonly fileSlices: Uint32Array;
-  /** Per slice, in file order: the index of its spec, its bytes, and where it begins in its file. */
+  /** What is written, in file order: the specs, or pieces of those that other ranks have too. */
+  readonly sliceSpecs: readonly TensorSpec[];
+  /** Per slice, in file order: the index of the spec it is (a piece) of, its bytes, and where it begins in its file. */
   readonly order: Uint32Array;
   readonly sliceBytes: Float64Array;
   readonly sliceOffsets: Float64Array;
@@ -51,7 +56,6 @@ interface Shard {
   readonly header: HeaderBuilder;
 }
 
-const soleRank = 0;
 /** So that no offset in a file leaves the safe integers. */
 const fileDataLimitBytes = 2 ** 52;
 
@@ -93,7 +97,7 @@ function filesOfGroups(shards: readonly Shard[]): Map<string, number> {
   return counts;
 }
 
-function nameFiles(shards: readonly Shard[], sliced: boolean): PlannedFile[] {
+function nameFiles(shards: readonly Shard[], sliced: boolean, rank: number): PlannedFile[] {
   const counts = filesOfGroups(shards);
   const numbers = new Map<string, number>();
   let firstSlice = 0;
@@ -101,7 +105,7 @@ function nameFiles(shards: readonly Shard[], sliced: boolean): PlannedFile[] {
     const number = (numbers.get(group) ?? 0) + 1;
     numbers.set(group, number);
     const count = counts.get(group) ?? number;
-    const path = sliced ? slicedShardName(soleRank, group, number, count) : shardName(group, number, count);
+    const path = sliced ? slicedShardName(rank, group, number, count) : shardName(group, number, count);
     const header = builder.finish();
     const file = { path, group, bytes: header.length + builder.dataBytes, header, firstSlice };
     firstSlice += slices.length;
@@ -135,20 +139,23 @@ function sliceOffsets(files: readonly PlannedFile[], sliceBytes: Float64Array): 
  * @throws {SnapshardError} `ERR_SNAPSHARD_HEADER_TOO_LARGE` (one tensor alone), `ERR_SNAPSHARD_INVALID_ARGUMENT` (more
  *   than 99,999 files in a group)
  */
-export function buildPlan(specs: readonly TensorSpec[], { shardBytes }: PlanOptions): Plan {
-  const sliced = !specs.every(isWhole);
+export function buildPlan(specs: readonly TensorSpec[], options: PlanOptions): Plan {
+  const { shardBytes, rank = soleRank.rank, worldSize = soleRank.worldSize } = options;
+  const sliced = worldSize > 1 || !specs.every(isWhole);
   const limitBytes = Math.min(shardBytes, fileDataLimitBytes);
   const shards = orderSlices(specs).flatMap((run) => cutRun(run, limitBytes, sliced));
-  const files = nameFiles(shards, sliced);
+  const files = nameFiles(shards, sliced, rank);
   const slices = concatenate(shards);
   const sliceBytes = new Float64Array(slices.map(({ spec }) => spec.bytes));
   return {
     specs,
     shardBytes,
-    rank: soleRank,
+    rank,
+    worldSize,
     sliced,
     files,
     fileSlices: new Uint32Array(files.map(({ sliceCount }) => sliceCount)),
+    sliceSpecs: slices.map(({ spec }) => spec),
     order: new Uint32Array(slices.map(({ input }) => input)),
     sliceBytes,
     sliceOffsets: sliceOffsets(files, sliceBytes),
@@ -163,6 +170,7 @@ function sameSpec(left: TensorSpec, right: TensorSpec | undefined): boolean {
     left.name === right.name &&
     left.dtype === right.dtype &&
     left.group === right.group &&
+    sameReplicas(left.replicas, right.replicas) &&
     sameDimensions(left.shape, right.shape) &&
     sameDimensions(left.globalShape, right.globalShape) &&
     sameDimensions(left.origin, right.origin)
@@ -170,7 +178,9 @@ function sameSpec(left: TensorSpec, right: TensorSpec | undefined): boolean {
 }
 
 /** Whether a plan can serve these specs, in this order, as it is. */
-export function planMatches(plan: Plan, specs: readonly TensorSpec[], { shardBytes }: PlanOptions): boolean {
-  if (plan.shardBytes !== shardBytes || plan.specs.length !== specs.length) return false;
+export function planMatches(plan: Plan, specs: readonly TensorSpec[], options: PlanOptions): boolean {
+  const { shardBytes, rank = soleRank.rank, worldSize = soleRank.worldSize } = options;
+  if (plan.shardBytes !== shardBytes || plan.rank !== rank || plan.worldSize !== worldSize) return false;
+  if (plan.specs.length !== specs.length) return false;
   return plan.specs.every((spec, index) => sameSpec(spec, specs[index]));
 }

@@ -55,7 +55,7 @@ class TemplateBuilder {
 
   async #addTensors(plan: Plan, { firstSlice, sliceCount }: PlannedFile, file: number): Promise<void> {
     for (let slice = firstSlice; slice < firstSlice + sliceCount; slice += 1) {
-      const spec = plan.specs[plan.order[slice] ?? 0];
+      const spec = plan.sliceSpecs[slice];
       if (spec !== undefined) this.#addTensor(slice, spec, file, plan.sliceOffsets[slice] ?? 0);
       if (slice % entriesBetweenChecks === 0) await this.#giveWay();
     }

@@ -3,10 +3,20 @@ import { describe, invalidArgument, quote } from './describe.js';
 import { type Dtype, bareDtype, carriedDtypes, dtypes, isDtype, viewClass } from './dtype.js';
 import { visitTensors } from './entries.js';
 import { validateGroup, validateTensorName } from './name.js';
+import { ReplicasReader, sameReplicas } from './replicas.js';
 import { copyDimensions, fillsGlobalShape, sameDimensions, tensorBytes, zeroOrigin } from './shape.js';
 import { SourceCollector } from './source_collector.js';
 import type { LeaseOf, SourceTable } from './source.js';
-import { type Tensors, type TensorSpec, defaultGroup, isWhole } from './tensor.js';
+import {
+  type RankOfWorld,
+  type Replicas,
+  type Tensor,
+  type Tensors,
+  type TensorSpec,
+  defaultGroup,
+  isWhole,
+  soleRank,
+} from './tensor.js';
 
 export interface NormalizedTensors {
   /** In input order. */
@@ -15,9 +25,9 @@ export interface NormalizedTensors {
 }
 
 /** The properties of a tensor, not yet looked at. */
-type Unchecked = Partial<Record<'dtype' | 'shape' | 'data' | 'globalShape' | 'origin' | 'group', unknown>>;
+type Unchecked = Partial<Record<keyof Tensor, unknown>>;
 
-const properties = new Set(['dtype', 'shape', 'data', 'globalShape', 'origin', 'group']);
+const properties = new Set(['dtype', 'shape', 'data', 'globalShape', 'origin', 'group', 'replicas']);
 
 function checkProperties(name: string, tensor: unknown): asserts tensor is Unchecked {
   if (typeof tensor !== 'object' || tensor === null || Array.isArray(tensor)) {
@@ -64,24 +74,25 @@ function readSlice(
   return fillsGlobalShape(name, slice) ? { globalShape: shape, origin: slice.origin } : slice;
 }
 
-function readSpec(name: string, tensor: Unchecked): TensorSpec {
+function readSpec(name: string, tensor: Unchecked, replicas: Replicas | undefined): TensorSpec {
   checkDtype(name, tensor.dtype);
   const { dtype, group = defaultGroup } = tensor;
   validateGroup(name, group);
   const shape = copyDimensions(name, 'shape', tensor.shape);
   const { globalShape, origin } = readSlice(name, tensor, shape);
   if (globalShape !== shape) tensorBytes(name, dtype, globalShape);
-  return { name, dtype, shape, globalShape, origin, group, bytes: tensorBytes(name, dtype, shape) };
+  return { name, dtype, shape, globalShape, origin, group, bytes: tensorBytes(name, dtype, shape), replicas };
 }
 
 /** Whether `spec`, checked by an earlier save, is what `readSpec` would make of this whole tensor. */
-function isSpecOf(spec: TensorSpec, name: string, tensor: Unchecked): boolean {
+function isSpecOf(spec: TensorSpec, name: string, tensor: Unchecked, replicas: Replicas | undefined): boolean {
   return (
     spec.name === name &&
     spec.dtype === tensor.dtype &&
     spec.group === (tensor.group === undefined ? defaultGroup : tensor.group) &&
     tensor.globalShape === undefined &&
     tensor.origin === undefined &&
+    sameReplicas(spec.replicas, replicas) &&
     isWhole(spec) &&
     Array.isArray(tensor.shape) &&
     sameDimensions(spec.shape, tensor.shape)
@@ -92,7 +103,9 @@ function bareSpec(name: string, view: ArrayBufferView): TensorSpec {
   const dtype = bareDtype(view);
   if (dtype === undefined) throw invalidArgument(`tensor ${quote(name)}`, '{ dtype, shape, data }', view);
   const shape = [(view as Uint8Array).length];
-  return { name, dtype, shape, globalShape: shape, origin: zeroOrigin(1), group: defaultGroup, bytes: view.byteLength };
+  const origin = zeroOrigin(1);
+  const bytes = view.byteLength;
+  return { name, dtype, shape, globalShape: shape, origin, group: defaultGroup, bytes, replicas: undefined };
 }
 
 function checkBytes(spec: TensorSpec, bytes: number): void {
@@ -116,14 +129,23 @@ function addData(collector: SourceCollector, spec: TensorSpec, data: unknown): n
   return bytes;
 }
 
-function addTensor(collector: SourceCollector, name: string, tensor: unknown, known?: TensorSpec): TensorSpec {
+/** What one call of {@link normalizeTensors} gathers and asks. */
+interface Gathering {
+  readonly collector: SourceCollector;
+  readonly replicasReader: ReplicasReader;
+}
+
+function addTensor(gathering: Gathering, name: string, tensor: unknown, known?: TensorSpec): TensorSpec {
+  const { collector } = gathering;
   if (ArrayBuffer.isView(tensor)) {
     const spec = bareSpec(name, tensor);
     collector.addPart(name, tensor);
     return spec;
   }
   checkProperties(name, tensor);
-  const spec = known !== undefined && isSpecOf(known, name, tensor) ? known : readSpec(name, tensor);
+  const replicas = gathering.replicasReader.read(name, tensor.replicas);
+  const isKnown = known !== undefined && isSpecOf(known, name, tensor, replicas);
+  const spec = isKnown ? known : readSpec(name, tensor, replicas);
   checkBytes(spec, addData(collector, spec, tensor.data));
   return spec;
 }
@@ -131,6 +153,7 @@ function addTensor(collector: SourceCollector, name: string, tensor: unknown, kn
 /**
  * Checks the tensors of a save and splits what the layout depends on from where the bytes are. Nothing is copied.
  * @param known specs of an earlier save: where a tensor is the same as the one at its index, the spec is used again
+ * @param place the rank that saves: `replicas` must name it
  * @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `DUPLICATE_NAME`, `UNKNOWN_DTYPE`, `DTYPE_MISMATCH`,
  *   `SHAPE_MISMATCH`, `SOURCE_DETACHED`, `CLOSED` (a disposed lease), naming the tensor
  */
@@ -138,12 +161,14 @@ export function normalizeTensors(
   tensors: Tensors,
   leaseOf: LeaseOf,
   known: readonly TensorSpec[] = [],
+  place: RankOfWorld = soleRank,
 ): NormalizedTensors {
   const collector = new SourceCollector(leaseOf);
+  const gathering = { collector, replicasReader: new ReplicasReader(place) };
   const specs: TensorSpec[] = [];
   visitTensors(tensors, (name, tensor) => {
     validateTensorName(name);
-    const spec = addTensor(collector, name, tensor, known[specs.length]);
+    const spec = addTensor(gathering, name, tensor, known[specs.length]);
     collector.endTensor();
     specs.push(spec);
     return spec;

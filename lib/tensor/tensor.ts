@@ -16,6 +16,9 @@ export type TensorPart = ArrayBuffer | SharedArrayBuffer | ArrayBufferView | Lea
 /** One part, or several that follow each other. */
 export type TensorData = TensorPart | readonly TensorPart[];
 
+/** The ranks that hold the same bytes: all of the run, or those listed. */
+export type Replicas = 'all' | readonly number[];
+
 export interface Tensor {
   readonly dtype: Dtype;
   /** Elements along each dimension; `[]` is a scalar, a 0 makes the tensor empty. */
@@ -27,6 +30,12 @@ export interface Tensor {
   readonly origin?: readonly number[] | undefined;
   /** Tensors of one group share files, named after it: `[a-z0-9][a-z0-9_-]*`. Default `model`. */
   readonly group?: string | undefined;
+  /**
+   * The ranks that hold these same bytes, this one included: `'all'`, or a list of different ranks in any order. Each of
+   * them passes the tensor (or slice) with the same name, shape and ranks; one copy is written, divided among them.
+   * Default: this rank alone has it.
+   */
+  readonly replicas?: Replicas | undefined;
 }
 
 export type TypedArray =
@@ -64,7 +73,18 @@ export interface TensorSpec {
   readonly group: string;
   /** Bytes of the slice. */
   readonly bytes: number;
+  /** The ranks that hold it, if several do: `'all'`, or some of them, ascending, in an array that specs share. */
+  readonly replicas?: Replicas | undefined;
 }
+
+/** A process among those that save one checkpoint together. */
+export interface RankOfWorld {
+  /** From 0 to `worldSize - 1`. */
+  readonly rank: number;
+  readonly worldSize: number;
+}
+
+export const soleRank: RankOfWorld = { rank: 0, worldSize: 1 };
 
 export const defaultGroup = 'model';
 
