@@ -29,7 +29,7 @@ const firstRoomBytes = 1024;
 const entriesBetweenChecks = 256;
 const digestsBetweenChecks = 4096;
 
-/** Builds the manifest from `files` to the end of `tensors`, with zeros, marked, for the digest of each file, then of each slice. */
+/** Builds `files` and `tensors`, with zeros, marked, for the digest of each file, then of each slice. */
 class TemplateBuilder {
   readonly #text = new ChunkedJson();
   readonly #slices = new TimeSlices();
