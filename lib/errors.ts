@@ -12,7 +12,7 @@ export type SnapshardErrorCode =
   | 'ERR_SNAPSHARD_SHAPE_MISMATCH'
   /** The slices of a tensor leave a gap or overlap. */
   | 'ERR_SNAPSHARD_INCOMPLETE_TENSOR'
-  /** Ranks of one run disagree: on the world size, or on which step they save. */
+  /** Ranks of one run disagree: on the world size, on which step they save; or sources, on which rank this is. */
   | 'ERR_SNAPSHARD_RANKS_DISAGREE'
   /** Another rank failed, aborted or gave up, and so the save of all. */
   | 'ERR_SNAPSHARD_RANK_FAILED'
