@@ -136,6 +136,8 @@ export interface NativeBinding {
   writeFiles(store: StoreHandle, paths: string[], contents: Uint8Array[]): Promise<void>;
   /** Reads a whole file; one longer than `maxBytes` is an error (`EFBIG`). */
   readFile(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;
+  /** The last `maxBytes` of a file; all of a shorter one. */
+  readTail(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;
   /** Names in a directory (`''` is the root), reopened for each call, in no order. */
   list(store: StoreHandle, path: string): Promise<string[]>;
   /** Renames, and never replaces: a taken name is `EEXIST` (or `ENOTEMPTY`). Gives up the hold on `from`. */

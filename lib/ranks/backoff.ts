@@ -15,6 +15,7 @@ export class Backoff {
   readonly #clock: Clock;
   readonly #quickLimit_ms: number;
   #start_ms: number;
+  #wake: () => void = () => undefined;
 
   constructor(clock: Clock, worldSize: number) {
     this.#clock = clock;
@@ -22,9 +23,10 @@ export class Backoff {
     this.#start_ms = clock.now();
   }
 
-  /** Something has happened: more may follow soon. */
+  /** Something has happened: whoever pauses looks at once, and soon again. */
   restart(): void {
     this.#start_ms = this.#clock.now();
+    this.#wake();
   }
 
   /** @param interrupted resolves when there is no point in waiting any longer */
@@ -34,7 +36,9 @@ export class Backoff {
     const slow_ms = Math.min(slowLimit_ms, waited_ms * slowShare);
     // Ranks that began together shall not go on looking together.
     const jitter = 0.75 + Math.random() / 2;
-    const slept = this.#clock.sleep(Math.max(quick_ms, slow_ms) * jitter);
-    await (interrupted === undefined ? slept : Promise.race([slept, interrupted]));
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    await Promise.race([this.#clock.sleep(Math.max(quick_ms, slow_ms) * jitter), woken, ...(interrupted ? [interrupted] : [])]);
   }
 }

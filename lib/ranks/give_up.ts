@@ -39,7 +39,7 @@ export async function takeAway(store: Store, records: SaveRecords): Promise<bool
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ESTALE')) return false;
     // Over NFS, a rename that was done may be answered with an error.
-    const names = await store.list('').catch(() => []);
+    const names = await store.list('').catch((): string[] => []);
     return names.includes(records.deadName);
   }
 }

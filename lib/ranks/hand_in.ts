@@ -1,6 +1,7 @@
 import { ranksDirectory, rankManifestName, unfinishedRankManifestName } from '../layout/names.js';
 import { hasErrno } from '../store/native_error.js';
 import type { ListedContents, RankFiles } from '../store/protocol.js';
+import { renameOwn } from '../store/rename.js';
 import type { Store } from '../store/store.js';
 
 /**
@@ -17,7 +18,7 @@ export async function handIn(store: Store, path: string, rank: number, files: Ra
     ]),
     store.syncDirectories([`${path}/${ranksDirectory}`, path]),
   ]);
-  await store.rename(unfinished, `${path}/${rankManifestName(rank)}`);
+  await renameOwn(store, unfinished, `${path}/${rankManifestName(rank)}`);
 }
 
 /** Another rank may have the same file: rank 0 compares their digests. */

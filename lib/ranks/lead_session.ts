@@ -9,6 +9,7 @@ import {
 import { ranksText } from '../layout/ranks_text.js';
 import { hasErrno } from '../store/native_error.js';
 import { newNonce } from '../store/nonce.js';
+import { renameOwn } from '../store/rename.js';
 import { retire } from '../store/retire.js';
 import { describeFailure } from './failure.js';
 import { encodeRoster } from './roster.js';
@@ -109,5 +110,5 @@ function notAllCame(roster: ReadonlyMap<number, string>, worldSize: number, root
 async function writeRoster({ store, run }: RankIdentity, nonce: string, contents: Uint8Array): Promise<void> {
   const unfinished = `${sessionDirectoryName(run, nonce)}/${newNonce()}.tmp`;
   await store.writeFiles([{ path: unfinished, contents }]);
-  await store.rename(unfinished, rosterName(run, nonce));
+  await renameOwn(store, unfinished, rosterName(run, nonce));
 }

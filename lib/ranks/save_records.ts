@@ -1,6 +1,14 @@
-import { deadSaveName, failureName, parseDeadSave, parseFailureName, saveNonce, type SaveKey } from '../layout/names.js';
-import { partialDirectoryName } from '../layout/names.js';
+import {
+  deadSaveName,
+  failureName,
+  parseDeadSave,
+  parseFailureName,
+  partialDirectoryName,
+  saveNonce,
+  type SaveKey,
+} from '../layout/names.js';
 import { newNonce } from '../store/nonce.js';
+import { renameOwn } from '../store/rename.js';
 import type { Store } from '../store/store.js';
 import { decodeFailure, encodeFailure, recordLimitBytes, unexplained, type Failure } from './failure.js';
 import { sessionDirectory, type Session } from './session.js';
@@ -24,7 +32,11 @@ export class SaveRecords {
 
   /** The name that the directory gets when this rank gives the save up. */
   get deadName(): string {
-    return deadSaveName(this.session.nonce, this.key, this.session.rank);
+    return this.deadNameOf(this.session.rank);
+  }
+
+  deadNameOf(rank: number): string {
+    return deadSaveName(this.session.nonce, this.key, rank);
   }
 
   /** Ranks that say in the session's directory that they have given this save up. */
@@ -41,7 +53,7 @@ export class SaveRecords {
     const directory = sessionDirectory(this.session);
     const unfinished = `${directory}/${newNonce()}.tmp`;
     await this.#store.writeFiles([{ path: unfinished, contents: encodeFailure(failure) }]);
-    await this.#store.rename(unfinished, `${directory}/${failureName(this.key, this.session.rank)}`);
+    await renameOwn(this.#store, unfinished, `${directory}/${failureName(this.key, this.session.rank)}`);
   }
 
   /** What a rank told; `undefined` if it has told nothing. */

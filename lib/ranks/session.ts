@@ -1,5 +1,5 @@
 import { SnapshardError } from '../errors.js';
-import { parseSessionEntry, ranksDirectory, rosterName, sessionDirectoryName } from '../layout/names.js';
+import { parseSessionEntry, ranksDirectory, sessionDirectoryName } from '../layout/names.js';
 import type { Store } from '../store/store.js';
 import type { Backoff } from './backoff.js';
 import type { Clock } from './clock.js';
@@ -64,8 +64,4 @@ export function requireCurrent(session: Session, names: readonly string[]): void
   if (!newer && nonces.has(session.nonce)) return;
   const message = 'Rank 0 of this run was started anew, or has closed its writer: open another writer on every rank.';
   throw new SnapshardError('ERR_SNAPSHARD_SESSION_OVER', message, { ranks: [0], path: session.store.root });
-}
-
-export function rosterPath(run: string, nonce: string): string {
-  return rosterName(run, nonce);
 }

@@ -1,15 +1,13 @@
 import type { StagingHandle, TransferResult } from '../binding.js';
 import { SnapshardError } from '../errors.js';
-import type { EncodedManifest } from '../layout/manifest.js';
 import type { NativeStore } from '../store/native_store.js';
-import { giveUp, preparePartial, publish, type PartialCheckpoint, type Publication } from '../store/publish.js';
+import type { Interruption, Publication, SaveProtocol } from '../store/protocol.js';
 import { discard, retire } from '../store/retire.js';
-import type { StoreFile } from '../store/store.js';
 import { Deadline } from './deadline.js';
 import { quietDeferred, type Deferred } from './deferred.js';
 import { tellPublished } from './diagnostics.js';
 import { Interrupt } from './interrupt.js';
-import { composeManifests, prepareManifests, type ManifestParts } from './manifests.js';
+import { composeRankFiles, prepareManifests, type ManifestParts } from './manifests.js';
 import { Outcome } from './outcome.js';
 import { ProgressFeed } from './progress.js';
 import { describePublished, type Published } from './published.js';
@@ -37,6 +35,7 @@ export interface AttemptParts {
   readonly signal: AbortSignal | undefined;
   /** Resolves when the writer's saves before this one have settled. */
   readonly turn: Promise<void>;
+  readonly protocolFor: (interruption: Interruption) => SaveProtocol;
   /** Called when the device does not answer even after the deadline. */
   readonly onDead: () => void;
 }
@@ -55,12 +54,14 @@ export class Attempt {
   readonly #job: SaveJob;
   readonly #resources: WriterResources;
   readonly #transfer: Transfer;
+  readonly #protocol: SaveProtocol;
   readonly #started_ms = performance.now();
   readonly #interrupt: Interrupt;
   readonly #deadline: Deadline;
+  #result: TransferResult | undefined;
   #published: Published | undefined;
 
-  constructor({ job, transfer, resources, signal, turn, onDead }: AttemptParts) {
+  constructor({ job, transfer, resources, signal, turn, protocolFor, onDead }: AttemptParts) {
     this.#job = job;
     this.#resources = resources;
     this.#transfer = transfer;
@@ -68,17 +69,21 @@ export class Attempt {
     this.#interrupt = new Interrupt(signal, () => {
       this.#transfer.abort();
     });
+    this.#protocol = protocolFor(this.#interrupt);
     const dead: Deferred<void> = quietDeferred();
-    this.#deadline = new Deadline(
-      resources.deadlineMs - (performance.now() - job.called_ms),
-      () => {
+    const left_ms = resources.deadlineMs - (performance.now() - job.called_ms);
+    this.#deadline = new Deadline(left_ms, this.#protocol.margin_ms, {
+      onNear: () => {
+        this.#interrupt.raise(this.#late(''));
+      },
+      onPassed: () => {
         this.#passDeadline();
       },
-      () => {
+      onDead: () => {
         onDead();
         dead.resolve();
       },
-    );
+    });
     this.ended = this.#run(turn);
     this.settled = Promise.race([this.ended, dead.promise]);
     void this.#watchStaging();
@@ -100,22 +105,14 @@ export class Attempt {
   }
 
   async #run(turn: Promise<void>): Promise<void> {
-    const { store } = this.#resources;
-    const { step, overwrite } = this.#job.request;
-    let partial: PartialCheckpoint | undefined;
     try {
       await Promise.race([turn, this.#transfer.durable]);
       this.#interrupt.check();
-      const prepared = preparePartial(store, step, overwrite);
-      partial = prepared.partial;
-      const result = await this.#write(partial, prepared.made);
-      const { files, manifest } = await composeManifests(this.#job, partial.nonce, result);
-      const publication = await this.#handIn(partial, files, manifest.bytes);
-      await this.#finish(publication, manifest, result);
+      this.#result = await this.#write();
+      await this.#finish(await this.#publish(this.#result));
     } catch (error) {
       this.#interrupt.raise(error);
-      await this.#takeBack(partial);
-      this.outcome.fail(this.#interrupt.reason);
+      await this.#takeBack();
     } finally {
       this.#deadline.clear();
       this.#interrupt.ignoreSignal();
@@ -123,42 +120,49 @@ export class Attempt {
     }
   }
 
-  /** The files are asked for right behind their directory: in a busy event loop, a turn can be a training step. */
-  async #write(partial: PartialCheckpoint, made: Promise<void>): Promise<TransferResult> {
-    const paths = this.#job.plan.files.map((file) => `${partial.path}/${file.path}`);
-    this.#transfer.open(this.#resources.store, paths);
-    await made;
+  /** Who makes the directory asks for the files right behind it: in a busy event loop, a turn can be a training step. */
+  async #write(): Promise<TransferResult> {
+    const prepared = this.#protocol.prepare();
+    if (this.#protocol.leads) {
+      this.#open();
+      await prepared;
+    } else {
+      await prepared;
+      this.#open();
+    }
     prepareManifests(this.#job);
     return await this.#transfer.durable;
   }
 
+  #open(): void {
+    const { path } = this.#protocol;
+    this.#transfer.open(this.#resources.store, this.#shards.map((shard) => `${path}/${shard}`));
+  }
+
+  get #shards(): string[] {
+    return this.#job.plan.files.map((file) => file.path);
+  }
+
   /** From here on no signal stops it; its deadline does, up to the rename. */
-  async #handIn(
-    partial: PartialCheckpoint,
-    files: readonly StoreFile[],
-    manifest: Uint8Array,
-  ): Promise<Publication> {
+  async #publish(result: TransferResult): Promise<Publication> {
+    const files = await composeRankFiles(this.#job, this.#protocol.nonce, result);
     this.#interrupt.check();
     this.#interrupt.ignoreSignal();
     this.feed.enter('publishing');
-    const { overwrite } = this.#job.request;
-    const check = (): void => {
-      this.#interrupt.check();
-    };
-    return await publish(this.#resources.store, partial, { files, manifest, overwrite, check });
+    return await this.#protocol.publish(files);
   }
 
   /** Readers no longer see what it replaces when its caller learns of it; the space comes back after that. */
-  async #finish(publication: Publication, manifest: EncodedManifest, result: TransferResult): Promise<void> {
+  async #finish(publication: Publication): Promise<void> {
     const { store, engineReason } = this.#resources;
     const { plan, called_ms, request } = this.#job;
     const published = describePublished({
       path: `${store.root}/${publication.name}`,
-      digest: manifest.digest,
+      digest: publication.digest,
       engineReason,
       step: request.step,
       plan,
-      result,
+      result: this.#result!,
       called_ms,
       started_ms: this.#started_ms,
     });
@@ -170,9 +174,12 @@ export class Attempt {
     await discard(store, retired).catch(() => undefined);
   }
 
-  async #takeBack(partial: PartialCheckpoint | undefined): Promise<void> {
+  /** What others did may have decided it either way. */
+  async #takeBack(): Promise<void> {
     await this.#transfer.stop();
-    if (partial !== undefined) await giveUp(this.#resources.store, partial);
+    const ending = await this.#protocol.giveUp(this.#interrupt.reason, this.#shards);
+    if ('publication' in ending) await this.#finish(ending.publication);
+    else this.outcome.fail(ending.failure);
   }
 
   /** The caller learns at once. What is published by then has succeeded, whatever is left to tidy up. */
@@ -181,12 +188,16 @@ export class Attempt {
       this.outcome.publish(this.#published);
       return;
     }
-    const { step } = this.#job.request;
-    const late = this.feed.phase === 'publishing' ? ' It may yet be published: look before you save the step again.' : '';
-    const message = `Step ${step} was not saved by its deadline (it was ${this.feed.phase}).${late}`;
-    const error = new SnapshardError('ERR_SNAPSHARD_DEADLINE', message);
+    const publishing = this.feed.phase === 'publishing';
+    const error = this.#late(publishing ? ' It may yet be published: look before you save the step again.' : '');
     this.#interrupt.raise(error);
     this.outcome.fail(error);
     this.feed.enter('failed');
+  }
+
+  #late(advice: string): SnapshardError {
+    const { step } = this.#job.request;
+    const message = `Step ${step} was not saved by its deadline (it was ${this.feed.phase}).${advice}`;
+    return new SnapshardError('ERR_SNAPSHARD_DEADLINE', message);
   }
 }

@@ -1,7 +1,11 @@
+import type { Interruption } from '../store/protocol.js';
+import { quietDeferred, type Deferred } from './deferred.js';
+
 /**
  * Why a save has to stop: the first reason counts. A signal's abort is one, until {@link Interrupt.ignoreSignal}.
  */
-export class Interrupt {
+export class Interrupt implements Interruption {
+  readonly #raised: Deferred<void> = quietDeferred();
   readonly #signal: AbortSignal | undefined;
   readonly #onInterrupt: () => void;
   #cause: { readonly reason: unknown } | undefined;
@@ -18,7 +22,13 @@ export class Interrupt {
   raise(reason: unknown): void {
     if (this.#cause !== undefined) return;
     this.#cause = { reason };
+    this.#raised.resolve();
     this.#onInterrupt();
+  }
+
+  /** Resolves at the first reason. */
+  get raised(): Promise<void> {
+    return this.#raised.promise;
   }
 
   /** Stops the save on its caller's behalf; too late once the signal is ignored. */

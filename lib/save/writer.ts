@@ -1,10 +1,18 @@
 import { binding, type StagingHandle, type StagingInfo } from '../binding.js';
 import { SnapshardError } from '../errors.js';
-import { requireRoot } from '../store/arguments.js';
+import type { SaveKey } from '../layout/names.js';
+import { systemClock } from '../ranks/clock.js';
+import { Participant } from '../ranks/participant.js';
+import { requireSharedRoot } from '../ranks/shared_root.js';
+import { isStep, requireRoot } from '../store/arguments.js';
 import { toSnapshardError } from '../store/native_error.js';
 import { NativeStore } from '../store/native_store.js';
 import { newNonce } from '../store/nonce.js';
+import { Solo } from '../store/solo.js';
 import { sweepLeftovers } from '../store/sweep.js';
+import type { Interruption, SaveProtocol } from '../store/protocol.js';
+import type { RankOfWorld } from '../tensor/tensor.js';
+import type { ResolvedRank } from '../ranks/environment.js';
 import { normalizeTensors } from '../tensor/normalize.js';
 import { Attempt, type SaveJob, type WriterResources } from './attempt.js';
 import { allocateLease, leaseOf, type Lease } from './lease.js';
@@ -23,12 +31,22 @@ import {
   type WriterOptions,
 } from './writer_options.js';
 
+interface WriterParts {
+  readonly resources: WriterResources;
+  readonly options: ResolvedWriterOptions;
+  readonly nonce: string;
+  readonly participant: Participant | undefined;
+}
+
 /** Saves checkpoints below one directory, in the order asked for, through one pool of bounded memory. */
 export class CheckpointWriter {
   readonly #resources: WriterResources;
   readonly #plans: PlanCache;
   readonly #unheard: UnheardFailures;
-  readonly #nonce = newNonce();
+  readonly #nonce: string;
+  readonly #place: RankOfWorld;
+  /** Where several ranks save together. */
+  readonly #participant: Participant | undefined;
   readonly #attempts = new Set<Attempt>();
   /** Resolves when every save so far has settled. */
   #tail: Promise<void> = Promise.resolve();
@@ -38,27 +56,40 @@ export class CheckpointWriter {
   #abortReason: SnapshardError | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(resources: WriterResources, shardBytes: number) {
+  private constructor({ resources, options, nonce, participant }: WriterParts) {
+    const { shardBytes, place } = options;
     this.#resources = resources;
-    this.#plans = new PlanCache({ shardBytes });
+    this.#nonce = nonce;
+    this.#place = place;
+    this.#participant = participant;
+    this.#plans = new PlanCache({ shardBytes, rank: place.rank, worldSize: place.worldSize });
     this.#unheard = new UnheardFailures(resources.store.root);
   }
 
   /**
-   * Opens a directory, which must exist, takes its staging memory, and removes what died savers left there.
+   * Opens a directory, which must exist, takes its staging memory, and removes what died savers left there. Where
+   * several ranks save together, it waits for all of them.
    * @throws {SnapshardError} `INVALID_ARGUMENT`; `NOT_FOUND`, `NOT_A_DIRECTORY` (the root); `NO_MEMORY` (the pool);
-   *   `IO_URING_UNAVAILABLE`
+   *   `IO_URING_UNAVAILABLE`. Of several ranks: `DEADLINE` naming those that did not come; `RANKS_DISAGREE`;
+   *   `SESSION_OVER`; `NOT_SHARED`
    */
   static async open(root: string, options: WriterOptions = {}): Promise<CheckpointWriter> {
     requireRoot(root);
     const resolved = resolveWriterOptions(options);
+    const { place, deadlineMs } = resolved;
+    await requireSharedRoot(root, place.severalHosts);
     const store = await NativeStore.open(root);
+    let staging: StagingHandle | undefined;
     try {
       const { handle, engineReason } = await createStaging(resolved);
-      await sweepLeftovers(store);
-      const { deadlineMs, shardBytes } = resolved;
-      return new CheckpointWriter({ store, staging: handle, engineReason, deadlineMs }, shardBytes);
+      staging = handle;
+      const nonce = newNonce();
+      const participant = place.worldSize > 1 ? await meet(store, place, nonce, deadlineMs) : undefined;
+      if (place.rank === 0) await sweepLeftovers(store);
+      const resources = { store, staging, engineReason, deadlineMs };
+      return new CheckpointWriter({ resources, options: resolved, nonce, participant });
     } catch (error) {
+      if (staging !== undefined) await closeStaging(staging);
       await store.close();
       throw error;
     }
@@ -70,21 +101,44 @@ export class CheckpointWriter {
   }
 
   /**
-   * Saves a checkpoint. Staging starts at once; sources must stay as they are until `staged`.
+   * Saves a checkpoint. Staging starts at once; sources must stay as they are until `staged`. Where several ranks save
+   * together, each makes the same calls with its own tensors.
    * @throws {SnapshardError} at the call, for whatever is wrong with the request; what fails later rejects
    */
   save(request: SaveRequest, options?: SaveOptions): Save {
     const called_ms = performance.now();
     this.#requireOpen();
+    const key = this.#count(request);
+    try {
+      return this.#start(request, options, key, called_ms);
+    } catch (error) {
+      this.#refuse(key, error);
+      throw error;
+    }
+  }
+
+  #start(request: SaveRequest, options: SaveOptions | undefined, key: SaveKey | undefined, called_ms: number): Save {
     const checked = checkRequest(request);
     const signal = checkSaveOptions(options);
-    const { specs, sources } = normalizeTensors(request.tensors, leaseOf, this.#plans.lastSpecs);
+    const { specs, sources } = normalizeTensors(request.tensors, leaseOf, this.#plans.lastSpecs, this.#place);
     const plan = this.#plans.planFor(specs);
-    if (signal?.aborted) return this.#abortedSave(checked.step, plan.bytes, signal.reason);
+    if (signal?.aborted) return this.#abortedSave(checked.step, plan.bytes, signal.reason, key);
     const { staging, store } = this.#resources;
     const transfer = new Transfer(staging, plan, sources, checked.inPlace, store.root);
-    const job = { request: checked, plan, time: new Date(), writer: this.#nonce, called_ms };
-    return this.#follow(job, transfer, signal);
+    const job = { request: checked, plan, writer: this.#nonce, called_ms };
+    return this.#follow(job, transfer, signal, key);
+  }
+
+  /** All ranks count their calls, so that they agree on which save is which; also those that fail. */
+  #count(request: unknown): SaveKey | undefined {
+    const step: unknown = typeof request === 'object' && request !== null ? Reflect.get(request, 'step') : undefined;
+    return isStep(step) ? this.#participant?.call(step) : undefined;
+  }
+
+  /** The other ranks learn that this one is not coming. */
+  #refuse(key: SaveKey | undefined, reason: unknown): void {
+    if (this.#participant === undefined || key === undefined) return;
+    this.#tail = Promise.all([this.#tail, this.#participant.refuse(key, reason)]).then(() => undefined);
   }
 
   /**
@@ -113,19 +167,27 @@ export class CheckpointWriter {
   }
 
   /** What it makes lives as long as the caller's `Save`, and must not hold the sources. */
-  #follow(job: SaveJob, transfer: Transfer, signal: AbortSignal | undefined): Save {
+  #follow(job: SaveJob, transfer: Transfer, signal: AbortSignal | undefined, key: SaveKey | undefined): Save {
     const turn = this.#tail;
     const onDead = (): void => {
       this.#die();
     };
-    const attempt = new Attempt({ job, transfer, resources: this.#resources, signal, turn, onDead });
+    const { step, metadata, overwrite } = job.request;
+    const facts = { step, time: new Date(), metadata, overwrite };
+    const participant = this.#participant;
+    const protocolFor = (interruption: Interruption): SaveProtocol =>
+      participant === undefined || key === undefined
+        ? new Solo(this.#resources.store, facts, interruption)
+        : participant.protocolFor(key, facts, interruption);
+    const attempt = new Attempt({ job, transfer, resources: this.#resources, signal, turn, protocolFor, onDead });
     this.#attempts.add(attempt);
     void attempt.ended.then(() => this.#attempts.delete(attempt));
     this.#tail = this.#heardAfter(Promise.all([turn, attempt.settled]), job.request.step, attempt.outcome);
     return new Save(attempt.outcome, attempt.feed);
   }
 
-  #abortedSave(step: number, totalBytes: number, reason: unknown): Save {
+  #abortedSave(step: number, totalBytes: number, reason: unknown, key: SaveKey | undefined): Save {
+    this.#refuse(key, reason);
     const outcome = new Outcome();
     const feed = new ProgressFeed(totalBytes, { progress: () => undefined });
     outcome.fail(reason);
@@ -165,6 +227,7 @@ export class CheckpointWriter {
   /** After the last save has let go of them. */
   async #release(): Promise<void> {
     await Promise.all([...this.#attempts].map((attempt) => attempt.ended));
+    await this.#participant?.leave().catch(() => undefined);
     await closeStaging(this.#resources.staging);
     await this.#resources.store.close();
   }
@@ -172,6 +235,15 @@ export class CheckpointWriter {
   #requireOpen(): void {
     if (this.#refusal !== '') throw new SnapshardError('ERR_SNAPSHARD_CLOSED', this.#refusal);
   }
+}
+
+/** Sixteen digits stand for the run's id in names: enough that no two runs below one root share them. */
+const runDigits = 16;
+
+function meet(store: NativeStore, place: ResolvedRank, writer: string, deadlineMs: number): Promise<Participant> {
+  const { rank, worldSize, runId = '' } = place;
+  const run = binding.digest(Buffer.from(runId)).slice(0, runDigits);
+  return Participant.meet({ store, run, rank, worldSize, writer }, { clock: systemClock, deadlineMs });
 }
 
 async function createStaging(options: ResolvedWriterOptions): Promise<StagingInfo> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EngineChoice } from '../binding.js';
+import { resolveRank, type ResolvedRank } from '../ranks/environment.js';
 import { integer, invalid, matching, validate } from './validate.js';
 
 const MiB = 1024 * 1024;
@@ -10,6 +11,8 @@ const blockBytesMin = MiB;
 const blockBytesMax = 64 * MiB;
 const queueDepthMax = 256;
 const threadsMax = 64;
+/** As long as collectives wait for a rank that is late. */
+const ranksDeadline_ms = 30 * 60 * 1000;
 
 /** How a writer works; every option has a default. */
 export interface WriterOptions {
@@ -27,8 +30,17 @@ export interface WriterOptions {
   direct?: boolean | undefined;
   /** Tensor bytes of one shard file at most; a larger tensor has a file of its own. Default: one file a group. */
   shardBytes?: number | undefined;
-  /** Milliseconds from the call of `save` after which it fails. Default: none. */
+  /**
+   * Milliseconds from the call of `save` after which it fails; with several ranks also those in which they must meet.
+   * Default: none; with several ranks 30 minutes.
+   */
   deadlineMs?: number | undefined;
+  /** Which rank this process is, from 0. Default: what the launcher's environment says, else 0. See docs/ranks.md. */
+  rank?: number | undefined;
+  /** How many ranks save together. Default: what the launcher's environment says, else 1. */
+  worldSize?: number | undefined;
+  /** Equal on all ranks of a run, and on no other run that saves below this root. Default: the launcher's. */
+  runId?: string | undefined;
 }
 
 export interface ResolvedWriterOptions {
@@ -41,11 +53,12 @@ export interface ResolvedWriterOptions {
   readonly direct: boolean;
   readonly shardBytes: number;
   readonly deadlineMs: number;
+  readonly place: ResolvedRank;
 }
 
 const byteCount = integer(1, Number.MAX_SAFE_INTEGER, 'a positive integer');
 
-const schema: z.ZodType<ResolvedWriterOptions> = z.strictObject({
+const schema = z.strictObject({
   stagingBytes: byteCount.default(GiB),
   blockBytes: matching<number>(isBlockSize, 'a power of two from 1 MiB to 64 MiB').default(4 * MiB),
   queueDepth: integer(1, queueDepthMax, `an integer from 1 to ${queueDepthMax}`).default(16),
@@ -53,17 +66,23 @@ const schema: z.ZodType<ResolvedWriterOptions> = z.strictObject({
   engine: z.enum(['auto', 'io_uring', 'pwrite'], "'auto', 'io_uring' or 'pwrite'").default('auto'),
   direct: z.boolean('a boolean').default(true),
   shardBytes: matching<number>(isShardSize, 'a positive integer or Infinity').default(Infinity),
-  deadlineMs: matching<number>(isDeadline, `milliseconds from 1 to ${timerMax_ms}, or Infinity`).default(Infinity),
+  deadlineMs: matching<number>(isDeadline, `milliseconds from 1 to ${timerMax_ms}, or Infinity`).optional(),
+  rank: z.unknown().optional(),
+  worldSize: z.unknown().optional(),
+  runId: z.unknown().optional(),
 });
 
-/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */
-export function resolveWriterOptions(options: unknown): ResolvedWriterOptions {
+/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT`, `ERR_SNAPSHARD_RANKS_DISAGREE` */
+export function resolveWriterOptions(options: WriterOptions | null): ResolvedWriterOptions {
   const resolved = validate(schema, options ?? {}, 'the options of CheckpointWriter.open');
   const { stagingBytes, blockBytes } = resolved;
   if (stagingBytes < 2 * blockBytes) {
     throw invalid(`Expected at least two blocks (${2 * blockBytes}) for \`stagingBytes\` but received ${stagingBytes}.`);
   }
-  return { ...resolved, stagingBytes: stagingBytes - (stagingBytes % blockBytes) };
+  const { rank, worldSize, runId } = options ?? {};
+  const place = resolveRank({ rank, worldSize, runId });
+  const deadlineMs = resolved.deadlineMs ?? (place.worldSize > 1 ? ranksDeadline_ms : Infinity);
+  return { ...resolved, stagingBytes: stagingBytes - (stagingBytes % blockBytes), deadlineMs, place };
 }
 
 function isBlockSize(value: unknown): boolean {

@@ -34,6 +34,10 @@ export class NativeStore implements Store {
     return this.#run('read a file', () => binding.readFile(this.handle, path, maxBytes));
   }
 
+  readTail(path: string, maxBytes: number): Promise<Uint8Array> {
+    return this.#run('read a file', () => binding.readTail(this.handle, path, maxBytes));
+  }
+
   list(path: string): Promise<string[]> {
     return this.#run('list a directory', () => binding.list(this.handle, path));
   }

@@ -8,7 +8,6 @@ import {
 } from '../layout/names.js';
 import { listGenerations, type Generation } from './generations.js';
 import { hasErrno } from './native_error.js';
-import { newNonce } from './nonce.js';
 import type { Store, StoreFile } from './store.js';
 
 /** A save under way: a directory that is ours until it is published or given up. */
@@ -19,7 +18,7 @@ export interface PartialCheckpoint {
   readonly path: string;
 }
 
-export interface Publication {
+export interface Published {
   /** Name of the published directory below the root. */
   readonly name: string;
   /** Older generations of the step, oldest first, which nobody needs any more. */
@@ -43,14 +42,15 @@ export interface HandIn {
 /**
  * Asks for the directory of a save. What is asked of the store next finds it there: a busy event loop need not come
  * round in between.
+ * @param nonce of the save
  * @returns the directory, and when it is made; that rejects with `ERR_SNAPSHARD_STEP_EXISTS`, or what the system said
  */
 export function preparePartial(
   store: Store,
   step: number,
   overwrite: boolean,
+  nonce: string,
 ): { partial: PartialCheckpoint; made: Promise<void> } {
-  const nonce = newNonce();
   const partial = { step, nonce, path: partialDirectoryName(step, nonce) };
   const free = listGenerations(store, step).then((older) => {
     requireFree(older, step, overwrite, store.root);
@@ -69,7 +69,7 @@ export function preparePartial(
  * @throws {SnapshardError} `ERR_SNAPSHARD_STEP_EXISTS`; `ERR_SNAPSHARD_GIVEN_UP` when another process took the
  *   directory away; `ERR_SNAPSHARD_DURABILITY_UNKNOWN` when it is published, or may be, and the system failed then
  */
-export async function publish(store: Store, partial: PartialCheckpoint, handIn: HandIn): Promise<Publication> {
+export async function publish(store: Store, partial: PartialCheckpoint, handIn: HandIn): Promise<Published> {
   const { overwrite, manifest } = handIn;
   let [older] = await Promise.all([listGenerations(store, partial.step), complete(store, partial, handIn.files)]);
   handIn.check();
@@ -167,7 +167,8 @@ async function unlessUnknown<T>(look: Promise<T>, store: Store, name: string, ca
   }
 }
 
-async function syncRoot(store: Store, name: string): Promise<void> {
+/** Makes the final name durable. */
+export async function syncRoot(store: Store, name: string): Promise<void> {
   try {
     await store.syncDirectories(['']);
   } catch (cause) {

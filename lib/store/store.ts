@@ -19,6 +19,8 @@ export interface Store {
   writeFiles(files: readonly StoreFile[]): Promise<void>;
   /** Reads a whole file of at most `maxBytes`. */
   readFile(path: string, maxBytes: number): Promise<Uint8Array>;
+  /** The last `maxBytes` of a file; all of a shorter one. */
+  readTail(path: string, maxBytes: number): Promise<Uint8Array>;
   /** Names in a directory as they are now (never from a cached handle), in no order. */
   list(path: string): Promise<string[]>;
   /** Renames, and never replaces: a taken name is `EEXIST` or `ENOTEMPTY`. */

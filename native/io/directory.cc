@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "io/tree.h"
@@ -119,25 +120,53 @@ Status Directory::write_file(const std::string& path, std::span<const std::byte>
   return error == 0 ? Status() : Status::system(error, "write", path);
 }
 
-Status Directory::read_file(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes) {
-  UniqueFd file;
+Status Directory::open_regular(const std::string& path, UniqueFd& file, uint64_t& bytes) {
   Status status = open_below(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, file);
   if (!status.ok()) return status;
   struct stat information {};
   if (::fstat(file.get(), &information) != 0) return Status::system(errno, "fstat", path);
   if (!S_ISREG(information.st_mode)) return Status::system(EINVAL, "read", path);
-  if (static_cast<uint64_t>(information.st_size) > bytes_max) return Status::system(EFBIG, "read", path);
-  bytes.resize(static_cast<size_t>(information.st_size));
+  bytes = static_cast<uint64_t>(information.st_size);
+  return {};
+}
+
+namespace {
+
+// Reads up to where the file ends now, if that is before `count` bytes.
+Status read_from(const UniqueFd& file, const std::string& path, uint64_t offset, uint64_t count,
+                 std::vector<std::byte>& bytes) {
+  bytes.resize(static_cast<size_t>(count));
   size_t have = 0;
   while (have < bytes.size()) {
-    const ssize_t count = ::read(file.get(), bytes.data() + have, bytes.size() - have);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Status::system(errno, "read", path);
-    if (count == 0) break;
-    have += static_cast<size_t>(count);
+    const ssize_t got =
+        ::pread(file.get(), bytes.data() + have, bytes.size() - have, static_cast<off_t>(offset + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Status::system(errno, "read", path);
+    if (got == 0) break;
+    have += static_cast<size_t>(got);
   }
   bytes.resize(have);
   return {};
+}
+
+}  // namespace
+
+Status Directory::read_file(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes) {
+  UniqueFd file;
+  uint64_t length = 0;
+  Status status = open_regular(path, file, length);
+  if (!status.ok()) return status;
+  if (length > bytes_max) return Status::system(EFBIG, "read", path);
+  return read_from(file, path, 0, length, bytes);
+}
+
+Status Directory::read_tail(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes) {
+  UniqueFd file;
+  uint64_t length = 0;
+  Status status = open_regular(path, file, length);
+  if (!status.ok()) return status;
+  const uint64_t count = std::min(length, bytes_max);
+  return read_from(file, path, length - count, count, bytes);
 }
 
 Status Directory::list(const std::string& path, std::vector<std::string>& names) {

@@ -26,6 +26,8 @@ class Directory {
   // Creates and fills a file. Not synced: the caller keeps `file` and syncs it.
   Status write_file(const std::string& path, std::span<const std::byte> bytes, UniqueFd& file);
   Status read_file(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
+  // The last `bytes_max` bytes; all of a shorter file.
+  Status read_tail(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
   // Reopens the directory, so that a network file system asks its server again.
   Status list(const std::string& path, std::vector<std::string>& names);
   // Never replaces anything.
@@ -44,6 +46,7 @@ class Directory {
   };
 
   Status open_below(const std::string& path, int flags, mode_t mode, UniqueFd& file);
+  Status open_regular(const std::string& path, UniqueFd& file, uint64_t& bytes);
   Status find_place(const std::string& path, const char* syscall, Place& place);
 
   UniqueFd root_;

@@ -123,13 +123,16 @@ Napi::Value write_files(const Napi::CallbackInfo& info) {
       nullptr, list);
 }
 
-Napi::Value read_file(const Napi::CallbackInfo& info) {
+using Read = Status (Directory::*)(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
+
+template <Read read>
+Napi::Value read_bytes(const Napi::CallbackInfo& info) {
   const uint64_t bytes_max = to_bytes(info[2], "a number of bytes");
   const auto bytes = std::make_shared<std::vector<std::byte>>();
   return run(
       info.Env(), find_store(info),
       [path = to_text(info[1], "a path"), bytes_max, bytes](Directory& directory) {
-        return directory.read_file(path, bytes_max, *bytes);
+        return (directory.*read)(path, bytes_max, *bytes);
       },
       [bytes](Napi::Env env) -> Napi::Value {
         auto array = Napi::Uint8Array::New(env, bytes->size());
@@ -190,7 +193,8 @@ void export_store_calls(Napi::Env env, Napi::Object exports) {
   export_call<close_store>(env, exports, "closeStore");
   export_call<make_directory>(env, exports, "makeDirectory");
   export_call<write_files>(env, exports, "writeFiles");
-  export_call<read_file>(env, exports, "readFile");
+  export_call<read_bytes<&Directory::read_file>>(env, exports, "readFile");
+  export_call<read_bytes<&Directory::read_tail>>(env, exports, "readTail");
   export_call<list>(env, exports, "list");
   export_call<rename>(env, exports, "rename");
   export_call<sync_directories>(env, exports, "syncDirectories");

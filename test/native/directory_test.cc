@@ -77,6 +77,10 @@ TEST(files_are_written_read_and_listed) {
   CHECK_OK(place.directory.read_file("a/b/file", 8, bytes));
   CHECK(bytes == bytes_of("contents"));
   CHECK_EQUAL(place.directory.read_file("a/b/file", 7, bytes).error(), EFBIG);
+  CHECK_OK(place.directory.read_tail("a/b/file", 3, bytes));
+  CHECK_EQUAL(bytes.size(), 3U);
+  CHECK_OK(place.directory.read_tail("a/b/file", 100, bytes));
+  CHECK_EQUAL(bytes.size(), 8U);
   CHECK_OK(place.directory.read_file("a/empty", 0, bytes));
   CHECK(bytes.empty());
   std::vector<std::string> names;

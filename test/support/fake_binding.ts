@@ -145,6 +145,10 @@ export class FakeBinding implements NativeBinding {
     return this.#do('readFile', path, () => this.tree.get(path) ?? fail('ENOENT', 'openat2', path));
   }
 
+  readTail(_store: number, path: string, maxBytes: number): Promise<Uint8Array> {
+    return this.readFile(_store, path).then((bytes) => bytes.subarray(-maxBytes));
+  }
+
   list(_store: number, path: string): Promise<string[]> {
     const prefix = path === '' ? '' : `${path}/`;
     return this.#do('list', path, () =>

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { NativeStore } from '../../lib/store/native_store.js';
-import { giveUp, preparePartial, publish, type PartialCheckpoint, type Publication } from '../../lib/store/publish.js';
+import { newNonce } from '../../lib/store/nonce.js';
+import { giveUp, preparePartial, publish, type PartialCheckpoint, type Published } from '../../lib/store/publish.js';
 import { removeCheckpoint } from '../../lib/store/remove_checkpoint.js';
 import { sweepLeftovers } from '../../lib/store/sweep.js';
 import { nativeError, resetFakeBinding, type FakeBinding } from '../support/fake_binding.js';
@@ -13,12 +14,12 @@ let fake: FakeBinding;
 let store: NativeStore;
 
 async function prepared(step: number, overwrite = false): Promise<PartialCheckpoint> {
-  const { partial, made } = preparePartial(store, step, overwrite);
+  const { partial, made } = preparePartial(store, step, overwrite, newNonce());
   await made;
   return partial;
 }
 
-function handIn(partial: PartialCheckpoint, overwrite = false): Promise<Publication> {
+function handIn(partial: PartialCheckpoint, overwrite = false): Promise<Published> {
   const files = [{ path: 'manifest.json', contents: manifest }];
   return publish(store, partial, { files, manifest, overwrite, check: () => undefined });
 }
@@ -45,7 +46,7 @@ describe('publish', () => {
 
   it('refuses a step that is there', async () => {
     publishedByAnother('step-0000000007.g3');
-    const { partial, made } = preparePartial(store, 7, false);
+    const { partial, made } = preparePartial(store, 7, false, newNonce());
     await expect(made).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
     await giveUp(store, partial);
     expect(fake.names()).toEqual(['step-0000000007.g3']);
@@ -160,7 +161,7 @@ describe('give up', () => {
 
   it('takes back a directory that it could make only in part', async () => {
     fake.failNext('makeDirectory', 'ENOSPC', /ranks/);
-    const { partial, made } = preparePartial(store, 7, false);
+    const { partial, made } = preparePartial(store, 7, false, newNonce());
     await expect(made).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NO_SPACE' });
     await giveUp(store, partial);
     expect(fake.names()).toEqual([]);

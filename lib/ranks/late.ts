@@ -1,0 +1,10 @@
+import { SnapshardError } from '../errors.js';
+
+export function isDeadline(reason: unknown): reason is SnapshardError {
+  return reason instanceof SnapshardError && reason.code === 'ERR_SNAPSHARD_DEADLINE';
+}
+
+/** The deadline's error, with the ranks that were waited for. */
+export function withRanks(late: SnapshardError, what: string, ranks: readonly number[]): SnapshardError {
+  return new SnapshardError(late.code, `${late.message} At that time, ${what}.`, { cause: late, ranks });
+}

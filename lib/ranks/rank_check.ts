@@ -1,0 +1,61 @@
+import { binding } from '../binding.js';
+import { SnapshardError } from '../errors.js';
+import type { ListedFile, RankFiles } from '../layout/manifest.js';
+import { rankManifestName } from '../layout/names.js';
+import { parseRankManifest, type RankManifest } from '../layout/rank_manifest_reader.js';
+import type { SaveRecords } from './save_records.js';
+
+/** What all ranks handed in, for the manifest. */
+export interface CheckedRanks {
+  readonly ranks: readonly RankFiles[];
+  readonly sideFiles: readonly ListedFile[];
+}
+
+const digest = (bytes: Uint8Array): string => binding.digest(bytes);
+
+/** Rank 0's check of what the ranks hand in, one after the other: memory is for one manifest, however many there are. */
+export class RankCheck {
+  readonly #records: SaveRecords;
+  readonly #read: (rank: number) => Promise<Uint8Array>;
+  readonly #ranks: RankFiles[] = [];
+  readonly #sideFiles = new Map<string, ListedFile>();
+
+  /** @param read reads a rank manifest */
+  constructor(records: SaveRecords, read: (rank: number) => Promise<Uint8Array>) {
+    this.#records = records;
+    this.#read = read;
+  }
+
+  /** The rank whose turn it is. */
+  get next(): number {
+    return this.#ranks.length;
+  }
+
+  /** Reads and checks the manifest of the next rank. */
+  async take(): Promise<void> {
+    const rank = this.next;
+    const name = rankManifestName(rank);
+    const contents = await this.#read(rank);
+    const manifest = await this.#parse(rank, contents);
+    for (const file of manifest.sideFiles) this.#sideFiles.set(file.name, file);
+    const listed = { name, bytes: contents.byteLength, digest: digest(contents) };
+    this.#ranks.push({ rank, manifest: listed, digests: manifest.digests });
+  }
+
+  async finish(): Promise<CheckedRanks> {
+    return { ranks: this.#ranks, sideFiles: [...this.#sideFiles.values()] };
+  }
+
+  async #parse(rank: number, contents: Uint8Array): Promise<RankManifest> {
+    const manifest = await parseRankManifest(contents, digest, rankManifestName(rank));
+    const { session, key, nonce } = this.#records;
+    const expected = { writer: session.roster[rank], step: key.step, save: nonce, worldSize: session.worldSize };
+    for (const [field, value] of Object.entries(expected)) {
+      const found = manifest[field as keyof typeof expected];
+      if (found === value) continue;
+      const message = `${rankManifestName(rank)} is of another save: its \`${field}\` is ${found}, not ${value}.`;
+      throw new SnapshardError('ERR_SNAPSHARD_RANKS_DISAGREE', message, { ranks: [rank] });
+    }
+    return manifest;
+  }
+}
