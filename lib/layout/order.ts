@@ -5,7 +5,7 @@ import { type TensorSpec, isWhole } from '../tensor/tensor.js';
 const alignmentBytes = 4096;
 const widestBits = 64;
 
-/** A spec and its place in the input. */
+/** A spec, or a piece of it, and its place in the input. */
 export interface Slice {
   readonly spec: TensorSpec;
   readonly input: number;
@@ -37,7 +37,8 @@ function compareDimensions(left: readonly number[], right: readonly number[]): n
   return different < 0 ? 0 : (left[different] ?? 0) - (right[different] ?? 0);
 }
 
-function compareSlices(left: Slice, right: Slice): number {
+/** Of one tensor. */
+export function compareSlices(left: Slice, right: Slice): number {
   return compareDimensions(left.spec.origin, right.spec.origin) || compareDimensions(left.spec.shape, right.spec.shape);
 }
 
@@ -74,10 +75,10 @@ function sortSlices(slices: readonly Slice[]): Slice[] {
  * All slices in the order of the files: by group, then first slices before second ones, then as a file orders them.
  * It depends on what the specs say, not on the order in which they came.
  */
-export function orderSlices(specs: readonly TensorSpec[]): Run[] {
-  const slices = specs.map((spec, input) => ({ spec, input })).filter(isWritten);
-  const numbers = numberSlices(slices);
-  return partition(slices, ({ spec }) => spec.group).flatMap(([group, ofGroup]) =>
+export function orderSlices(slices: readonly Slice[]): Run[] {
+  const written = slices.filter(isWritten);
+  const numbers = numberSlices(written);
+  return partition(written, ({ spec }) => spec.group).flatMap(([group, ofGroup]) =>
     partition(ofGroup, (slice) => numbers.get(slice) ?? 0).map(([, run]) => ({ group, slices: sortSlices(run) })),
   );
 }

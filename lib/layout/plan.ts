@@ -6,6 +6,7 @@ import { type RankOfWorld, type TensorSpec, isWhole, soleRank } from '../tensor/
 import { HeaderBuilder, headerLimitBytes } from './header.js';
 import { groupFilesLimit, shardName, slicedShardName } from './names.js';
 import { type Run, type Slice, orderSlices } from './order.js';
+import { ownSlices } from './replicas.js';
 
 /** The rank is 0 of 1 unless it is given. */
 export interface PlanOptions extends Partial<RankOfWorld> {
@@ -143,7 +144,9 @@ export function buildPlan(specs: readonly TensorSpec[], options: PlanOptions): P
   const { shardBytes, rank = soleRank.rank, worldSize = soleRank.worldSize } = options;
   const sliced = worldSize > 1 || !specs.every(isWhole);
   const limitBytes = Math.min(shardBytes, fileDataLimitBytes);
-  const shards = orderSlices(specs).flatMap((run) => cutRun(run, limitBytes, sliced));
+  const all = specs.map((spec, input) => ({ spec, input }));
+  const own = worldSize > 1 ? ownSlices(all, { rank, worldSize }) : all;
+  const shards = orderSlices(own).flatMap((run) => cutRun(run, limitBytes, sliced));
   const files = nameFiles(shards, sliced, rank);
   const slices = concatenate(shards);
   const sliceBytes = new Float64Array(slices.map(({ spec }) => spec.bytes));
