@@ -1,24 +1,44 @@
-import { deadDirectoryName, isDeadDirectory, parsePartialDirectory } from '../layout/names.js';
+import {
+  deadDirectoryName,
+  isDeadDirectory,
+  parsePartialDirectory,
+  parseSessionEntry,
+  rosterName,
+  sessionDirectoryName,
+} from '../layout/names.js';
+import { newNonce } from './nonce.js';
 import type { Store } from './store.js';
 
-/** Where a file system has no locks, a half-written save is left over when nothing in it changed for so long. */
+/** Where a file system has no locks, what nobody has changed for so long is left over. */
 const idleSeconds = 3600;
 
 /**
- * Removes what earlier processes left: directories given up, and half-written saves that nobody holds. It does what it
- * can: what it cannot remove wastes space and harms nothing, so that it never fails.
+ * Removes what earlier processes left: directories given up, and half-written saves and sessions that nobody holds. It
+ * does what it can: what it cannot remove wastes space and harms nothing, so that it never fails.
  */
 export async function sweepLeftovers(store: Store): Promise<void> {
-  const names = await store.list('').catch(() => []);
+  const names = await store.list('').catch((): string[] => []);
   for (const name of names) {
     await sweep(store, name).catch(() => undefined);
+  }
+  const here = new Set(await store.list('').catch((): string[] => []));
+  for (const name of here) {
+    if (isOrphan(name, here)) await store.removeTree(name).catch(() => undefined);
   }
 }
 
 async function sweep(store: Store, name: string): Promise<void> {
   if (isDeadDirectory(name)) return store.removeTree(name);
-  const partial = parsePartialDirectory(name);
-  if (partial === undefined) return;
-  const dead = deadDirectoryName(partial.nonce);
+  const isSession = parseSessionEntry(name)?.kind === 'directory';
+  if (!isSession && parsePartialDirectory(name) === undefined) return;
+  const dead = deadDirectoryName(newNonce());
   if (await store.reclaim(name, dead, idleSeconds)) await store.removeTree(dead);
+}
+
+/** A roster whose session is gone. */
+function isOrphan(name: string, here: ReadonlySet<string>): boolean {
+  const entry = parseSessionEntry(name);
+  if (entry?.kind !== 'roster') return false;
+  const { run, nonce } = entry;
+  return name === rosterName(run, nonce) && !here.has(sessionDirectoryName(run, nonce));
 }

@@ -37,7 +37,7 @@ beforeEach(async () => {
 describe('publish', () => {
   it('renames, then syncs the root', async () => {
     const partial = await prepared(7);
-    expect(partial.path).toMatch(/^\.step-0000000007\.[0-9a-f]{16}\.partial$/);
+    expect(partial.path).toMatch(/^\.step-0000000007\.[0-9a-f]{28}\.partial$/);
     expect(fake.held.has(partial.path)).toBe(true);
     expect(await handIn(partial)).toEqual({ name: 'step-0000000007', superseded: [] });
     expect(fake.names()).toEqual(['step-0000000007']);
