@@ -3,15 +3,15 @@ import { describe, quote } from '../tensor/describe.js';
 import { sameDimensions } from '../tensor/shape.js';
 import { type TensorSpec, isWhole } from '../tensor/tensor.js';
 
-interface Range {
+export interface Range {
   readonly begin: number;
   readonly end: number;
 }
 
 /** Part of a tensor: a range along each dimension. */
-type Box = readonly Range[];
+export type Box = readonly Range[];
 
-interface Fault {
+export interface Fault {
   readonly kind: 'gap' | 'overlap';
   readonly box: Box;
 }
@@ -38,11 +38,11 @@ function cut(boxes: readonly Box[], whole: Range, dimension: number): Range[] {
 type Gaps = 'fault' | 'allowed';
 
 /**
- * Searches slab by slab along one dimension; within a slab, all boxes that touch it span it, so that only the
- * dimensions after it are left to compare.
+ * Where boxes, none of them empty, do not cover the whole exactly once. It searches slab by slab along one dimension;
+ * within a slab, all boxes that touch it span it, so that only the dimensions after it are left to compare.
  * @param done the slab's ranges along the dimensions before `dimension`
  */
-function findFault(boxes: readonly Box[], whole: Box, gaps: Gaps, done: Box = []): Fault | undefined {
+export function findFault(boxes: readonly Box[], whole: Box, gaps: Gaps, done: Box = []): Fault | undefined {
   const dimension = done.length;
   if (gaps === 'allowed' && boxes.length < 2) return undefined;
   if (boxes.length === 0) return { kind: 'gap', box: [...done, ...whole.slice(dimension)] };
