@@ -3,8 +3,8 @@ import type { RankOfWorld, Replicas, TensorSpec } from '../tensor/tensor.js';
 import { type Slice, compareSlices } from './order.js';
 
 /**
- * How replicas are divided. All ranks of a set know the same tensors, and so each computes the same cuts by itself:
- * the bytes of these tensors, sorted, lie in a line, of which each rank takes its equal share. A cut that falls inside a
+ * How replicas are divided. All ranks of a set know the same tensors, so each computes the same cuts by itself: the
+ * bytes of these tensors, sorted, lie in a line, of which each rank takes an equal share. A cut that falls inside a
  * tensor goes to one of its ends if that is near enough, and else divides it along one dimension.
  */
 
@@ -29,7 +29,7 @@ interface Grid {
 
 const product = (sizes: readonly number[]): number => sizes.reduce((result, size) => result * size, 1);
 
-/** The last end is infinite: rounding must leave nothing over, and what is empty at the end of the line needs a rank. */
+/** The last end is infinite: rounding must leave nothing over, and what is empty at the line's end needs a rank. */
 function shareOf(totalBytes: number, member: number, members: number): Share {
   const toleranceBytes = Math.max((totalBytes / members) * toleratedShare, toleratedBytes);
   const end = member + 1 === members ? Infinity : (totalBytes * (member + 1)) / members;

@@ -31,8 +31,8 @@ export interface Tensor {
   /** Tensors of one group share files, named after it: `[a-z0-9][a-z0-9_-]*`. Default `model`. */
   readonly group?: string | undefined;
   /**
-   * The ranks that hold these same bytes, this one included: `'all'`, or a list of different ranks in any order. Each of
-   * them passes the tensor (or slice) with the same name, shape and ranks; one copy is written, divided among them.
+   * The ranks that hold these same bytes, this one included: `'all'`, or a list of different ranks in any order. Each
+   * of them passes the tensor (or slice) with the same name, shape and ranks; one copy is written, divided among them.
    * Default: this rank alone has it.
    */
   readonly replicas?: Replicas | undefined;

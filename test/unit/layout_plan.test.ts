@@ -243,6 +243,19 @@ describe('a plan of slices', () => {
     ]);
   });
 
+  it('is made for every plan of a rank among several, even where all tensors are whole', () => {
+    const specs = normalize({ w: u8(3), s: { dtype: 'F32', shape: [], data: new Uint8Array(4), group: 'ema' } }).specs;
+    const planned = buildPlan(specs, { shardBytes: Infinity, rank: 2, worldSize: 8 });
+    expect([planned.rank, planned.worldSize, planned.sliced]).toEqual([2, 8, true]);
+    expect(planned.files.map(({ path }) => path)).toEqual([
+      'shard-00003-ema-00001-of-00001.safetensors',
+      'shard-00003-model-00001-of-00001.safetensors',
+    ]);
+    const sharding = planned.files.map(({ header, bytes }) => checkHeader(header, bytes).metadata.DCP_SHARDING_INFO!);
+    expect(sharding).toEqual(['{"s":{"saved_offsets":[]}}', '{"w":{"saved_offsets":[0]}}']);
+    expect(planned.specs).toBe(specs);
+  });
+
   it('leaves out the empty slices of a tensor that is not empty', () => {
     const { specs } = normalize([
       ['w', rows(0, 6, { globalShape: [6, 5] })],

@@ -42,5 +42,28 @@ describe('planMatches', () => {
 
   it('does not take other options', () => {
     expect(planMatches(kept, specs, { shardBytes: 4 })).toBe(false);
+    expect(planMatches(kept, specs, { ...oneFile, rank: 0, worldSize: 2 })).toBe(false);
+    const second = { ...oneFile, rank: 1, worldSize: 2 };
+    const ofSecond = buildPlan(specs, second);
+    expect(planMatches(ofSecond, specs, second)).toBe(true);
+    expect(planMatches(ofSecond, specs, { ...second, rank: 0 })).toBe(false);
+    expect(planMatches(ofSecond, specs, { ...second, worldSize: 3 })).toBe(false);
+  });
+
+  it('takes one rank of one for the default', () => {
+    expect(planMatches(kept, specs, { ...oneFile, rank: 0, worldSize: 1 })).toBe(true);
+  });
+
+  it('tells tensors apart by the ranks that hold them', () => {
+    const place = { rank: 1, worldSize: 4 };
+    const held = (replicas?: 'all' | number[]): TensorSpec[] =>
+      normalizeTensors({ a: u8(4, { replicas }) }, () => undefined, [], place).specs;
+    const options = { ...oneFile, ...place };
+    const sets = [undefined, 'all', [0, 1], [1, 2], [1, 2, 3]] as const;
+    for (const [index, set] of sets.entries()) {
+      const plan = buildPlan(held(set?.slice() as 'all'), options);
+      const matches = sets.map((other) => planMatches(plan, held(other?.slice() as 'all'), options));
+      expect(matches).toEqual(sets.map((_, other) => other === index));
+    }
   });
 });

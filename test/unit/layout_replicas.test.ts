@@ -62,7 +62,7 @@ interface Whole {
 }
 
 const elementsMax = 20_000;
-const smallShape = fc.array(fc.constantFrom(0, 1, 2, 3, 5, 7, 8, 16, 33), { maxLength: 3 });
+const smallShape = fc.array(fc.constantFrom<number[]>(0, 1, 2, 3, 5, 7, 8, 16, 33), { maxLength: 3 });
 /** Large enough to be cut: one dimension takes what the others leave of the elements. */
 const largeShape = fc
   .tuple(smallShape, fc.nat(3))
@@ -181,9 +181,10 @@ describe('replicas among ranks', () => {
 
 describe('the shares of the ranks', () => {
   it('differ from the mean by no more than two cuts may be moved', () => {
-    const tensor = fc.tuple(fc.nat(2 ** 20), fc.constantFrom(1, 1024, 2 ** 31));
+    const size = fc.tuple(fc.nat(2 ** 20), fc.constantFrom(1, 1024, 2 ** 31));
+    const tensors = fc.array(size, { minLength: 1, maxLength: 20 });
     fc.assert(
-      fc.property(fc.array(tensor, { minLength: 1, maxLength: 20 }), fc.integer({ min: 2, max: 300 }), (list, worldSize) => {
+      fc.property(tensors, fc.integer({ min: 2, max: 300 }), (list, worldSize) => {
         const specs = list.map(([size, scale], index) => replica(`${index}`, [size * scale]));
         const total = specs.reduce((sum, { bytes }) => sum + bytes, 0);
         const share = total / worldSize;
@@ -231,27 +232,40 @@ describe('the shares of the ranks', () => {
       [['w', [66_667, 0], [33_333, 3]]],
     ]);
   });
+
+  it('are those of all tensors of the set, whether or not their lists are one array', () => {
+    const specs = ['a', 'b'].map((name) => replica(name, [10_000], { replicas: [1, 2] }));
+    expect(written([1, 2].map((rank) => planOf(specs, rank, 3)))).toEqual([
+      [['a', [0], [10_000]]],
+      [['b', [0], [10_000]]],
+    ]);
+  });
 });
 
 describe('a cut', () => {
   const all = (shape: number[], extra: Partial<TensorSpec> = {}): TensorSpec => replica('w', shape, extra);
 
   it('divides along the outermost dimension that is fine enough', () => {
-    expect(written(plansOf([all([1000, 1000])], 2))).toEqual([[['w', [0, 0], [500, 1000]]], [['w', [500, 0], [500, 1000]]]]);
+    expect(written(plansOf([all([1000, 1000])], 2))).toEqual([
+      [['w', [0, 0], [500, 1000]]],
+      [['w', [500, 0], [500, 1000]]],
+    ]);
     expect(written(plansOf([all([3, 1_000_000])], 2))).toEqual([
       [['w', [0, 0], [3, 500_000]]],
       [['w', [0, 500_000], [3, 500_000]]],
     ]);
   });
 
-  it('divides along the most elements where no dimension is fine enough, but into few ranges', () => {
-    const specs = [all([90, 100, 100_000])];
+  it.each([
+    ['the finest', [20, 51, 50_000], [0, 0, 16_667], [20, 51, 16_666], 1020],
+    ['the finest but one, where its parts would be too many', [20, 52, 50_000], [0, 17, 0], [20, 18, 50_000], 20],
+    ['the outermost of the finest', [2, 32, 32, 10_000], [0, 11, 0, 0], [2, 10, 32, 10_000], 2],
+  ])('divides along %s', (_what, shape, origin, ofSecond, ranges) => {
+    const specs = [all(shape)];
     const plans = plansOf(specs, 3);
-    expect(written(plans)[1]).toEqual([['w', [0, 33, 0], [90, 34, 100_000]]]);
-    expect(plans.map((plan) => orderSegments(plan, sourcesOf(specs)).segmentBytes.length)).toEqual([90, 90, 90]);
-    const inMany = [all([40, 40, 2, 50_000])];
-    const { segmentBytes } = orderSegments(planOf(inMany, 0, 3), sourcesOf(inMany));
-    expect(segmentBytes.length).toBeLessThanOrEqual(1024);
+    expect(written(plans)[1]).toEqual([['w', origin, ofSecond]]);
+    const segments = plans.map((plan) => orderSegments(plan, sourcesOf(specs)).segmentBytes.length);
+    expect(segments).toEqual([ranges, ranges, ranges]);
   });
 
   it('moves to the end of a tensor that is near', () => {
@@ -262,17 +276,20 @@ describe('a cut', () => {
       [
         ['a', [1_005_000], [5000]],
         ['b', [0], [1_000_000]],
-      ].sort(),
+      ],
     ]);
   });
 
   it('leaves small tensors, and what cannot be divided, whole on the side where most of it lies', () => {
     expect(written(plansOf([all([4000])], 2))).toEqual([[['w', [0], [4000]]], []]);
     const specs = [replica('a', [2, 3, 1], { dtype: 'F4' }), replica('b', [1, 1], { dtype: 'C64' }), replica('c', [])];
-    expect(written(plansOf(specs, 2))).toEqual([[['a', [0, 0, 0], [2, 3, 1]]], [
-      ['b', [0, 0], [1, 1]],
-      ['c', [], []],
-    ]]);
+    expect(written(plansOf(specs, 2))).toEqual([
+      [['a', [0, 0, 0], [2, 3, 1]]],
+      [
+        ['b', [0, 0], [1, 1]],
+        ['c', [], []],
+      ],
+    ]);
   });
 
   it('falls between whole bytes', () => {
@@ -319,13 +336,9 @@ describe('empty replicas', () => {
   it('are written by one rank', () => {
     const specs = [replica('a', [0, 3]), replica('b', [100_000]), replica('c', [0])];
     const plans = plansOf(specs, 4);
-    expect(plans.map(({ sliceSpecs }) => sliceSpecs.filter(({ bytes }) => bytes === 0).map(({ name }) => name))).toEqual([
-      ['a'],
-      [],
-      [],
-      ['c'],
-    ]);
-    const names = plansOf([replica('a', [0]), replica('b', [2, 0])], 3).flatMap(({ sliceSpecs }) => sliceSpecs);
-    expect(names.map(({ name }) => name).sort()).toEqual(['a', 'b']);
+    const emptyOnes = ({ sliceSpecs }: Plan) => sliceSpecs.filter(({ bytes }) => bytes === 0).map(({ name }) => name);
+    expect(plans.map(emptyOnes)).toEqual([['a'], [], [], ['c']]);
+    const others = plansOf([replica('a', [0]), replica('b', [2, 0])], 3);
+    expect(others.flatMap(emptyOnes).sort()).toEqual(['a', 'b']);
   });
 });
