@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { benchMicro } from './micro.js';
 import { makePlace, type Place, type Room } from './place.js';
+import { benchRankCheck, rankManifestBytes } from './rank_check.js';
+import { benchRanks } from './ranks.js';
 import { rowIds } from './rows.js';
 import { benchSave } from './save.js';
 import { benchSweep } from './sweep.js';
@@ -32,15 +34,22 @@ function parseRows(text: string): string[] {
   return ids;
 }
 
+const parseCounts = (text: string): number[] => text.split(',').map(parseCount);
+
 /** Two checkpoints lie on the disk at once; in memory the sources of one, a pool, and Node itself. */
 function roomNeeded(bytes: number): Room {
   const largest = Math.max(bytes, GiB);
   return { outputBytes: 2 * largest, memoryBytes: largest + 2 * GiB };
 }
 
+type InPlace = (place: Place, signal: AbortSignal) => Promise<void>;
+
+function inPlace(options: Options, run: InPlace): Promise<void> {
+  return runInPlace(makePlace(options.dir, roomNeeded(options.bytes), options.rest), run);
+}
+
 /** Runs in a folder of its own, which goes at the end, also when it fails or is interrupted. */
-async function inPlace(options: Options, run: (place: Place, signal: AbortSignal) => Promise<void>): Promise<void> {
-  const place = makePlace(options.dir, roomNeeded(options.bytes), options.rest);
+async function runInPlace(place: Place, run: InPlace): Promise<void> {
   const interrupt = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
@@ -81,6 +90,25 @@ program
   .action((options: Options) =>
     inPlace(options, (place, signal) => benchSweep(options.pairs, options.bytes, place, signal)),
   );
+
+program
+  .command('ranks')
+  .description('several processes that save one checkpoint, over one process that saves as much')
+  .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
+  .option('--pairs <count>', 'how often each trial runs', parsed(parseCount), 5)
+  .option('--bytes <size>', 'of all ranks together', parsed(parseBytes), 4 * GiB)
+  .option('--rest <seconds>', restText, parsed(parseCount), 8)
+  .action((options: Options) => inPlace(options, (place, signal) => benchRanks(options, place, signal)));
+
+program
+  .command('ranks-check')
+  .description("rank 0's check of all rank manifests: time and memory, for growing numbers of ranks")
+  .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
+  .option('--ranks <counts>', 'how many ranks', parsed(parseCounts), [16, 128, 1024, 16_384])
+  .action(({ dir, ranks }: { dir: string; ranks: number[] }) => {
+    const room = { outputBytes: Math.max(...ranks) * rankManifestBytes, memoryBytes: 2 * GiB };
+    return runInPlace(makePlace(dir, room, 0), (place, signal) => benchRankCheck(ranks, place, signal));
+  });
 
 program
   .command('micro')

@@ -8,6 +8,7 @@ export interface RowReport {
   id: string;
   label: string;
   unit: string;
+  digits: number;
   bar: number | undefined;
   aim: number | undefined;
   measured: Spread | undefined;
@@ -27,9 +28,9 @@ export interface TrialReport {
 export function reportRows(rows: readonly Row[], rounds: readonly Round[]): RowReport[] {
   return rows.map((row) => {
     const measured = spread(rounds.flatMap((round) => row.value(round) ?? []));
-    const { id, label, unit, bar, aim } = row;
+    const { id, label, unit, digits, bar, aim } = row;
     const reached = measured ? verdict(row, measured.median) : '';
-    return { id, label, unit, bar, aim, measured, verdict: reached, skipped: rowMissing(row) ?? '' };
+    return { id, label, unit, digits, bar, aim, measured, verdict: reached, skipped: rowMissing(row) ?? '' };
   });
 }
 
@@ -46,18 +47,18 @@ export function reportTrials(rounds: readonly Round[]): TrialReport[] {
 
 const style = { head: [], border: [], compact: true };
 
-export function rowTable(rows: readonly Row[], reports: readonly RowReport[]): string {
+export function rowTable(reports: readonly RowReport[]): string {
   const table = new Table({
     head: ['figure', 'bar', 'aim', 'median', 'min..max', 'reached'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
     style,
   });
-  reports.forEach((report, index) => {
-    const [median, range] = formatSpread(report.measured, rows[index]?.digits ?? 2);
+  for (const report of reports) {
+    const [median, range] = formatSpread(report.measured, report.digits);
     const { bar = '', aim = '', skipped, unit } = report;
     const withUnit = median && `${median} ${unit}`;
     table.push([report.label, bar, aim, withUnit, range, skipped ? 'skipped' : report.verdict]);
-  });
+  }
   return table.toString();
 }
 

@@ -4,17 +4,20 @@ import { GiB, MiB } from './units.js';
 /** The samples of one round; a trial that could not run is not there. */
 export type Round = Partial<Record<TrialName, Sample>>;
 
-/** One figure to reach. All its trials run in the same round; each round gives one value, of which the median counts. */
-export interface Row {
-  id: string;
-  label: string;
-  unit: string;
+/** What a figure, to so many digits, should come to; `undefined` when it is only reported. */
+export interface Limits {
   digits: number;
-  needs: readonly TrialName[];
-  /** `undefined` when the figure is only reported. */
   bar?: number;
   aim?: number;
   better: 'higher' | 'lower';
+}
+
+/** One figure to reach. All its trials run in the same round; each round gives one value, of which the median counts. */
+export interface Row extends Limits {
+  id: string;
+  label: string;
+  unit: string;
+  needs: readonly TrialName[];
   value(round: Round): number | undefined;
 }
 
@@ -105,9 +108,10 @@ export function rowMissing(row: Row): string | undefined {
 
 export type Verdict = 'aim' | 'bar' | 'missed' | '';
 
-export function verdict(row: Row, median: number): Verdict {
-  if (row.bar === undefined || row.aim === undefined) return '';
-  const reaches = (limit: number): boolean => (row.better === 'higher' ? median >= limit : median <= limit);
-  if (reaches(row.aim)) return 'aim';
-  return reaches(row.bar) ? 'bar' : 'missed';
+export function verdict({ digits, bar, aim, better }: Limits, median: number): Verdict {
+  if (bar === undefined || aim === undefined) return '';
+  const shown = Number(median.toFixed(digits));
+  const reaches = (limit: number): boolean => (better === 'higher' ? shown >= limit : shown <= limit);
+  if (reaches(aim)) return 'aim';
+  return reaches(bar) ? 'bar' : 'missed';
 }

@@ -3,7 +3,7 @@ import { describeMachine, type Machine } from './machine.js';
 import type { Place } from './place.js';
 import { reportRows, reportTrials, rowTable, trialTable, type RowReport, type TrialReport } from './report.js';
 import { runRounds } from './rounds.js';
-import { rowMissing, rows, type Row } from './rows.js';
+import { rowMissing, rows } from './rows.js';
 import { trialNames } from './trials.js';
 import { formatBytes } from './units.js';
 
@@ -35,16 +35,16 @@ export async function benchSave(options: SaveOptions, place: Place, signal: Abor
   const text = `${JSON.stringify(report, null, 2)}\n`;
   if (json !== undefined && json !== '-') writeFileSync(json, text);
   if (json === '-') process.stdout.write(text);
-  else process.stdout.write(tables(wanted, report));
+  else process.stdout.write(tables(report));
 }
 
 type Report = Pick<SaveOptions, 'bytes' | 'pairs'> & { machine: Machine; rows: RowReport[]; trials: TrialReport[] };
 
-function tables(wanted: readonly Row[], { machine, bytes, pairs, rows: rowReports, trials }: Report): string {
+function tables({ machine, bytes, pairs, rows: rowReports, trials }: Report): string {
   const { cpu, cores, memory, kernel, node, fileSystem, fio } = machine;
   return [
     trialTable(trials),
-    rowTable(wanted, rowReports),
+    rowTable(rowReports),
     `${formatBytes(bytes)} a checkpoint, ${pairs} pairs; ${cpu}, ${cores} cores, ${memory}`,
     `Linux ${kernel}, ${fileSystem}, Node ${node}, fio ${fio}`,
     '',

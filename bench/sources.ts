@@ -1,14 +1,14 @@
 import { randomFillSync } from 'node:crypto';
-import type { CheckpointWriter, TensorInput } from 'snapshard';
+import type { CheckpointWriter, Tensor } from 'snapshard';
 import { MiB } from './units.js';
 
 const patternBytes = 8 * MiB;
 
 /** Filled BF16 tensors of one size, `bytes` in all (rounded down to whole elements): memory of their own, or leases. */
-export function makeTensors(count: number, bytes: number, leaser?: CheckpointWriter): Map<string, TensorInput> {
+export function makeTensors(count: number, bytes: number, leaser?: CheckpointWriter): Map<string, Tensor> {
   const pattern = randomFillSync(new Uint8Array(patternBytes));
   const elements = Math.floor(bytes / count / 2);
-  const tensors = new Map<string, TensorInput>();
+  const tensors = new Map<string, Tensor>();
   for (let index = 0; index < count; index++) {
     const buffer = leaser ? leaser.allocate(elements * 2).buffer : new ArrayBuffer(elements * 2);
     const data = new Uint8Array(buffer);
