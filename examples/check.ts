@@ -7,8 +7,9 @@ import { pathToFileURL } from 'node:url';
 import { checkCoverage } from './check/coverage.js';
 import { checkIndex } from './check/index_file.js';
 import { readListed, readManifest, type ListedFile, type Manifest } from './check/manifest.js';
-import { parseRankManifest, type ShardEntry } from './check/rank.js';
+import { parseRankManifest, type RankManifest, type ShardEntry } from './check/rank.js';
 import { checkShard, DigestCursor } from './check/shard.js';
+import { checkSideFiles, requireSameSave } from './check/world.js';
 
 /** What was found, all of it intact. */
 export interface CheckResult {
@@ -36,8 +37,12 @@ class Checker {
   async check(): Promise<CheckResult> {
     const manifest = await this.#naming('manifest.json', () => readManifest(this.#directory));
     this.#count(manifest.bytes);
-    const shards: ShardEntry[] = [];
-    for (const rank of manifest.ranks) shards.push(...(await this.#checkRank(rank)));
+    const ranks: RankManifest[] = [];
+    for (const rank of manifest.ranks) ranks.push(await this.#checkRank(manifest, rank));
+    const shards = ranks.flatMap((rank) => rank.shards);
+    await this.#naming('manifest.json', () => {
+      checkSideFiles(manifest.files, ranks);
+    });
     for (const file of manifest.files) await this.#read(file);
     for (const index of manifest.indexes) await this.#checkIndex(index, shards);
     const slices = shards.flatMap((shard) => shard.slices);
@@ -45,19 +50,24 @@ class Checker {
     return this.#result;
   }
 
-  async #checkRank({ rank, manifest, digests }: Manifest['ranks'][number]): Promise<ShardEntry[]> {
+  async #checkRank(whole: Manifest, { rank, manifest, digests }: Manifest['ranks'][number]): Promise<RankManifest> {
     const contents = await this.#read(manifest);
-    const shards = await this.#naming(manifest.name, () => parseRankManifest(contents, rank));
+    const parsed = await this.#naming(manifest.name, () => {
+      const own = parseRankManifest(contents, rank);
+      requireSameSave(own, whole, digests);
+      return own;
+    });
     const cursor = new DigestCursor(await this.#read(digests));
-    for (const shard of shards) {
-      await this.#naming(shard.name, () => checkShard(this.#directory, shard, cursor, this.#signal));
+    const sliced = whole.worldSize > 1;
+    for (const shard of parsed.shards) {
+      await this.#naming(shard.name, () => checkShard(this.#directory, { shard, sliced }, cursor, this.#signal));
       this.#count(shard.bytes);
     }
     await this.#naming(digests.name, () => {
       cursor.requireEnd();
     });
     this.#result.chunks += cursor.position;
-    return shards;
+    return parsed;
   }
 
   async #checkIndex(index: ListedFile, shards: ShardEntry[]): Promise<void> {

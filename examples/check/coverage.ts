@@ -13,11 +13,11 @@ export function checkCoverage(slices: readonly SliceEntry[]): number {
 }
 
 function checkTensor(name: string, slices: SliceEntry[]): void {
-  const [{ dtype, globalShape }] = slices as [SliceEntry];
+  const [{ dtype, group, globalShape }] = slices as [SliceEntry];
   let covered = 0;
   for (const [index, slice] of slices.entries()) {
-    if (slice.dtype !== dtype || slice.globalShape.join() !== globalShape.join()) {
-      throw new Error(`the slices of ${name} disagree about its dtype or shape`);
+    if (slice.dtype !== dtype || slice.group !== group || slice.globalShape.join() !== globalShape.join()) {
+      throw new Error(`the slices of ${name} disagree about its dtype, group or shape`);
     }
     if (!fits(slice)) throw new Error(`a slice of ${name} at [${slice.origin.join(', ')}] reaches beyond the tensor`);
     if (slices.slice(0, index).some((other) => overlap(slice, other))) {

@@ -2,10 +2,11 @@ import { integers, parseJson, record } from './json.js';
 import type { SliceEntry } from './rank.js';
 
 /** Checks what a header tells other readers: that it is for PyTorch and, of slices, where each begins in its tensor. */
-export function checkHeaderMetadata(metadata: Record<string, string>, slices: SliceEntry[]): void {
+export function checkHeaderMetadata(metadata: Record<string, string>, slices: SliceEntry[], sliced: boolean): void {
   if (metadata.format !== 'pt') throw new Error('the format in its __metadata__ is not "pt"');
   const { DCP_VERSION: version, DCP_SHARDING_INFO: sharding } = metadata;
   if (sharding === undefined) {
+    if (sliced) throw new Error('it is one of several ranks, but DCP_SHARDING_INFO is not there');
     const part = slices.find(({ shape, globalShape }) => shape.join() !== globalShape.join());
     if (part !== undefined) throw new Error(`${part.name} is a slice, but DCP_SHARDING_INFO is not there`);
     return;

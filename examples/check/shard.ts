@@ -41,10 +41,16 @@ export class DigestCursor {
   }
 }
 
+export interface ShardParts {
+  shard: ShardEntry;
+  /** Whether its header must tell where each tensor begins, though it be whole: so it is of several ranks. */
+  sliced: boolean;
+}
+
 /** Reads a shard once, from its start to its end, and checks its form, its tensors and all its digests. */
 export async function checkShard(
   directory: string,
-  shard: ShardEntry,
+  { shard, sliced }: ShardParts,
   digests: DigestCursor,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -56,7 +62,7 @@ export async function checkShard(
     if (header.bytes.length !== shard.headerBytes) throw new Error(`its header is not ${shard.headerBytes} bytes long`);
     digests.match(header.bytes, 'its header');
     requireSameTensors(header.tensors, shard.slices);
-    checkHeaderMetadata(header.metadata, shard.slices);
+    checkHeaderMetadata(header.metadata, shard.slices, sliced);
     for (const slice of shard.slices) await checkSlice(reader, slice, digests, signal);
     if (digests.digestSince(first) !== shard.digest) throw new Error('its digest is not that of its chunks');
   } finally {
