@@ -4,12 +4,13 @@ import { adamMoments, llamaModels, llamaTensors } from '../../bench/workloads.js
 import { checkCoverage } from '../../lib/layout/coverage.js';
 import { type Plan, buildPlan } from '../../lib/layout/plan.js';
 import { orderSegments } from '../../lib/layout/segments.js';
-import { dtypeBits, dtypes } from '../../lib/tensor/dtype.js';
+import { dtypeBits } from '../../lib/tensor/dtype.js';
 import { normalizeTensors } from '../../lib/tensor/normalize.js';
 import type { SourceTable } from '../../lib/tensor/source.js';
-import type { Replicas, Tensor, TensorSpec } from '../../lib/tensor/tensor.js';
-import { type Box, bytesIn, elementsIn, elementsOf, slicesWritten } from './replica_oracle.js';
-import { group, patternBytes } from './tensor_arbitraries.js';
+import type { TensorSpec } from '../../lib/tensor/tensor.js';
+import { dimensions, run, shuffled, tensorsOfRank } from './replica_arbitraries.js';
+import { bytesIn, elementsIn, elementsOf, slicesWritten } from './replica_oracle.js';
+import { group } from './tensor_arbitraries.js';
 
 const toleratedBytes = (share: number): number => Math.max(share * 0.004, 4096);
 
@@ -49,87 +50,6 @@ function sourcesOf(specs: readonly TensorSpec[]): SourceTable {
     ...{ tensorSegments: [...numbers, specs.length], segmentSource: numbers, segmentOffset: numbers.map(() => 0) },
     segmentBytes: specs.map(({ bytes }) => bytes),
   };
-}
-
-/** One tensor of a run: its bytes, and which ranks hold which part of it. */
-interface Whole {
-  readonly name: string;
-  readonly dtype: Tensor['dtype'];
-  readonly globalShape: readonly number[];
-  readonly group: string;
-  readonly bytes: Uint8Array;
-  readonly parts: readonly (Box & { readonly replicas: Replicas })[];
-}
-
-const elementsMax = 20_000;
-const smallShape = fc.array(fc.constantFrom<number[]>(0, 1, 2, 3, 5, 7, 8, 16, 33), { maxLength: 3 });
-/** Large enough to be cut: one dimension takes what the others leave of the elements. */
-const largeShape = fc
-  .tuple(smallShape, fc.nat(3))
-  .map(([shape, place]) => shape.toSpliced(place, 0, Math.floor(elementsMax / (elementsOf(shape) || 1))));
-const dimensions = fc
-  .oneof(smallShape, { weight: 3, arbitrary: largeShape })
-  .filter((shape) => elementsOf(shape) <= elementsMax);
-
-const replicasOf = (worldSize: number): fc.Arbitrary<Replicas> =>
-  fc.oneof(fc.constant('all' as const), fc.shuffledSubarray([...Array(worldSize).keys()], { minLength: 1 }));
-
-/** A tensor, whole or in two slices along its first dimension, each with replicas of its own. */
-function wholeArbitrary(worldSize: number): fc.Arbitrary<Omit<Whole, 'name'>> {
-  const fields = {
-    ...{ dtype: fc.constantFrom(...dtypes), shape: dimensions, group, seed: fc.nat(255), cut: fc.nat(elementsMax) },
-    ...{ sets: fc.tuple(replicasOf(worldSize), replicasOf(worldSize)), inSlices: fc.boolean() },
-  };
-  return fc.record(fields).map(({ dtype, shape, group, seed, cut, sets, inSlices }) => {
-    const globalShape = dtypeBits[dtype] % 8 === 0 ? shape : [...shape, 2, 2];
-    const rows = shape[0] ?? 0;
-    const cuts = inSlices && rows > 1 ? [0, 1 + (cut % (rows - 1)), rows] : [0, rows];
-    const parts = cuts.slice(1).map((end, index) => {
-      const begin = cuts[index]!;
-      const origin = globalShape.map((_, dimension) => (dimension === 0 ? begin : 0));
-      const shape = globalShape.map((size, dimension) => (dimension === 0 && rows > 0 ? end - begin : size));
-      return { origin, shape, replicas: sets[index]! };
-    });
-    const bytes = patternBytes((elementsOf(globalShape) * dtypeBits[dtype]) / 8, seed);
-    return { dtype, globalShape, group, bytes, parts };
-  });
-}
-
-const run = fc.integer({ min: 2, max: 6 }).chain((worldSize) =>
-  fc.record({
-    worldSize: fc.constant(worldSize),
-    wholes: fc
-      .array(wholeArbitrary(worldSize), { minLength: 1, maxLength: 6 })
-      .map((wholes) => wholes.map((whole, index) => ({ ...whole, name: `${'zyxab'[index % 5]!}${index}` }))),
-    dataParts: fc.integer({ min: 1, max: 5 }),
-    seed: fc.nat(1000),
-  }),
-);
-
-/** Bytes in several parts, the lengths of which follow no pattern of the tensor's. */
-function inParts(bytes: Uint8Array, count: number): Uint8Array[] {
-  const cuts = Array.from({ length: count + 1 }, (_, part) => Math.floor(bytes.length * (part / count) ** 2));
-  return cuts.slice(1).map((end, part) => Uint8Array.from(bytes.subarray(cuts[part], end)));
-}
-
-function shuffled<Item>(items: readonly Item[], seed: number): Item[] {
-  const key = (index: number) => (Math.imul(index + 1, 2654435761) ^ Math.imul(seed + 1, 40503)) >>> 0;
-  return items
-    .map((item, index) => ({ item, key: key(index) }))
-    .sort((left, right) => left.key - right.key)
-    .map(({ item }) => item);
-}
-
-/** What one rank passes to a save. */
-function tensorsOfRank(wholes: readonly Whole[], rank: number, dataParts: number): [string, Tensor][] {
-  return wholes.flatMap(({ name, dtype, globalShape, group, bytes, parts }) =>
-    parts
-      .filter(({ replicas }) => replicas === 'all' || replicas.includes(rank))
-      .map(({ origin, shape, replicas }): [string, Tensor] => {
-        const data = inParts(bytesIn(bytes, dtype, globalShape, { origin, shape }), dataParts);
-        return [name, { dtype, shape, globalShape, origin, group, replicas, data }];
-      }),
-  );
 }
 
 describe('replicas among ranks', () => {
@@ -246,9 +166,9 @@ describe('a cut', () => {
   const all = (shape: number[], extra: Partial<TensorSpec> = {}): TensorSpec => replica('w', shape, extra);
 
   it('divides along the outermost dimension that is fine enough', () => {
-    expect(written(plansOf([all([1000, 1000])], 2))).toEqual([
-      [['w', [0, 0], [500, 1000]]],
-      [['w', [500, 0], [500, 1000]]],
+    expect(written(plansOf([all([1000, 3000])], 2))).toEqual([
+      [['w', [0, 0], [500, 3000]]],
+      [['w', [500, 0], [500, 3000]]],
     ]);
     expect(written(plansOf([all([3, 1_000_000])], 2))).toEqual([
       [['w', [0, 0], [3, 500_000]]],
@@ -300,6 +220,11 @@ describe('a cut', () => {
     ]);
     const oddRows = [all([20_002, 3], { dtype: 'F4' })];
     expect(written(plansOf(oddRows, 2))).toEqual([[['w', [0, 0], [10_002, 3]]], [['w', [10_002, 0], [10_000, 3]]]]);
+    const oddInside = [all([4, 3, 20_001], { dtype: 'F4' })];
+    expect(written(plansOf(oddInside, 2))).toEqual([
+      [['w', [0, 0, 0], [2, 3, 20_001]]],
+      [['w', [2, 0, 0], [2, 3, 20_001]]],
+    ]);
     const sixBits = [all([40_004], { dtype: 'F6_E3M2' })];
     expect(written(plansOf(sixBits, 2))).toEqual([[['w', [0], [20_004]]], [['w', [20_004], [20_000]]]]);
   });
