@@ -79,7 +79,7 @@ describe('replicas among ranks', () => {
           expect(pieces.filter((piece) => piece.name === name)).toHaveLength(parts.length);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 50 },
     );
   });
 

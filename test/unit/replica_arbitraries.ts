@@ -14,7 +14,7 @@ export interface Whole {
   readonly parts: readonly (Box & { readonly replicas: Replicas })[];
 }
 
-const elementsMax = 20_000;
+const elementsMax = 12_000;
 const smallShape = fc.array(fc.constantFrom<number[]>(0, 1, 2, 3, 5, 7, 8, 16, 33), { maxLength: 3 });
 /** Large enough to be cut: one dimension takes what the others leave of the elements. */
 const largeShape = fc
