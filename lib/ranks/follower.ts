@@ -91,7 +91,7 @@ export class Follower implements SaveProtocol {
     const failure = isDeadline(reason) ? await this.#late(reason) : reason;
     const told = await tellFailure(this.#store, this.#records, describeFailure(this.#session.rank, failure), shards);
     // Before it is handed in, nobody can publish without it.
-    if (told && !this.#handedIn) return { failure };
+    if (!this.#found || (told && !this.#handedIn)) return { failure };
     const taken = await takeAway(this.#store, this.#records);
     if (taken && told) await this.#store.removeTree(this.#records.deadName).catch(() => undefined);
     return (taken ? undefined : await this.#ending()) ?? { failure };

@@ -85,7 +85,7 @@ export class Leader implements SaveProtocol {
   async giveUp(reason: unknown, shards: readonly string[]): Promise<Ending> {
     this.#onEnded(false);
     if (reason instanceof SnapshardError && reason.code === 'ERR_SNAPSHARD_DURABILITY_UNKNOWN') return { failure: reason };
-    const failure = isDeadline(reason) ? this.#late(reason) : reason;
+    const failure = await this.#explain(reason);
     const told = describeFailure(this.#parts.session.rank, failure);
     const done = await tellFailure(this.#store, this.#records, told, shards);
     if (this.#begun) {
@@ -94,6 +94,13 @@ export class Leader implements SaveProtocol {
     }
     if (!done) await tellFailure(this.#store, this.#records, told, []);
     return { failure };
+  }
+
+  /** What others did to the directory shows as a file that is not there. */
+  async #explain(reason: unknown): Promise<unknown> {
+    if (isDeadline(reason)) return this.#late(reason);
+    if (!this.#begun || !hasErrno(reason, 'ENOENT', 'ESTALE')) return reason;
+    return await this.#takenAway().catch((error: unknown) => error);
   }
 
   /** Takes in what the ranks hand in, as it comes, until all have. */

@@ -3,6 +3,7 @@ import { SnapshardError } from '../errors.js';
 import type { ListedFile, RankFiles } from '../layout/manifest.js';
 import { rankManifestName } from '../layout/names.js';
 import { parseRankManifest, type RankManifest } from '../layout/rank_manifest_reader.js';
+import { WorldCoverage } from '../layout/world_coverage.js';
 import type { SaveRecords } from './save_records.js';
 
 /** What all ranks handed in, for the manifest. */
@@ -18,7 +19,7 @@ export class RankCheck {
   readonly #records: SaveRecords;
   readonly #read: (rank: number) => Promise<Uint8Array>;
   readonly #ranks: RankFiles[] = [];
-  readonly #sideFiles = new Map<string, ListedFile>();
+  readonly #coverage = new WorldCoverage();
 
   /** @param read reads a rank manifest */
   constructor(records: SaveRecords, read: (rank: number) => Promise<Uint8Array>) {
@@ -37,17 +38,23 @@ export class RankCheck {
     const name = rankManifestName(rank);
     const contents = await this.#read(rank);
     const manifest = await this.#parse(rank, contents);
-    for (const file of manifest.sideFiles) this.#sideFiles.set(file.name, file);
+    await this.#coverage.add(manifest);
     const listed = { name, bytes: contents.byteLength, digest: digest(contents) };
     this.#ranks.push({ rank, manifest: listed, digests: manifest.digests });
   }
 
+  /** @throws {SnapshardError} what {@link WorldCoverage} finds wrong with all of them together */
   async finish(): Promise<CheckedRanks> {
-    return { ranks: this.#ranks, sideFiles: [...this.#sideFiles.values()] };
+    const { sideFiles } = await this.#coverage.finish(() => this.#again());
+    return { ranks: this.#ranks, sideFiles };
+  }
+
+  async *#again(): AsyncGenerator<RankManifest> {
+    for (const { rank } of this.#ranks) yield this.#parse(rank, await this.#read(rank));
   }
 
   async #parse(rank: number, contents: Uint8Array): Promise<RankManifest> {
-    const manifest = await parseRankManifest(contents, digest, rankManifestName(rank));
+    const manifest = await parse(rank, contents);
     const { session, key, nonce } = this.#records;
     const expected = { writer: session.roster[rank], step: key.step, save: nonce, worldSize: session.worldSize };
     for (const [field, value] of Object.entries(expected)) {
@@ -57,5 +64,14 @@ export class RankCheck {
       throw new SnapshardError('ERR_SNAPSHARD_RANKS_DISAGREE', message, { ranks: [rank] });
     }
     return manifest;
+  }
+}
+
+async function parse(rank: number, contents: Uint8Array): Promise<RankManifest> {
+  try {
+    return await parseRankManifest(contents, digest, rankManifestName(rank));
+  } catch (error) {
+    if (!(error instanceof SnapshardError)) throw error;
+    throw new SnapshardError(error.code, error.message, { cause: error, ranks: [rank] });
   }
 }

@@ -55,7 +55,6 @@ export class Attempt {
   readonly #resources: WriterResources;
   readonly #transfer: Transfer;
   readonly #protocol: SaveProtocol;
-  readonly #started_ms = performance.now();
   readonly #interrupt: Interrupt;
   readonly #deadline: Deadline;
   #result: TransferResult | undefined;
@@ -164,7 +163,7 @@ export class Attempt {
       plan,
       result: this.#result!,
       called_ms,
-      started_ms: this.#started_ms,
+      started_ms: this.#transfer.started_ms,
     });
     this.#published = published;
     const retired = await retire(store, publication.superseded).catch(() => []);

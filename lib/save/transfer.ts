@@ -17,6 +17,8 @@ export class Transfer {
   readonly staged: Promise<void>;
   /** All files are complete and synced. */
   readonly durable: Promise<TransferResult>;
+  /** `performance.now()` when it began. */
+  readonly started_ms = performance.now();
   readonly #start: TransferStart;
   readonly #context: ErrorContext;
 

@@ -9,8 +9,10 @@ import {
 import { newNonce } from './nonce.js';
 import type { Store } from './store.js';
 
-/** Where a file system has no locks, what nobody has changed for so long is left over. */
-const idleSeconds = 3600;
+/** Where a file system has no locks, a half-written save is left over when nothing in it changed for so long. */
+const saveIdleSeconds = 3600;
+/** In a session, nothing changes for as long as its run goes well. */
+const sessionIdleSeconds = 30 * 24 * 3600;
 
 /**
  * Removes what earlier processes left: directories given up, and half-written saves and sessions that nobody holds. It
@@ -32,7 +34,7 @@ async function sweep(store: Store, name: string): Promise<void> {
   const isSession = parseSessionEntry(name)?.kind === 'directory';
   if (!isSession && parsePartialDirectory(name) === undefined) return;
   const dead = deadDirectoryName(newNonce());
-  if (await store.reclaim(name, dead, idleSeconds)) await store.removeTree(dead);
+  if (await store.reclaim(name, dead, isSession ? sessionIdleSeconds : saveIdleSeconds)) await store.removeTree(dead);
 }
 
 /** A roster whose session is gone. */
