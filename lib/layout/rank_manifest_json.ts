@@ -39,11 +39,14 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** All but the list of tensors, which is left empty; `undefined` where it is not found as we write it. */
+/**
+ * All but the list of tensors, in whose place it puts a number that nobody could foresee; `undefined` where that does
+ * not turn out to be the list.
+ */
 function parseFrame(bytes: Uint8Array, begin: number, end: number): Record<string, unknown> | undefined {
-  const frame: unknown = JSON.parse(decode(bytes.subarray(0, begin)) + decode(bytes.subarray(end)));
-  const found = isObject(frame) && Array.isArray(frame.tensors) && frame.tensors.length === 0;
-  return found ? frame : undefined;
+  const marker = Math.random();
+  const frame: unknown = JSON.parse(decode(bytes.subarray(0, begin)) + `${marker}` + decode(bytes.subarray(end)));
+  return isObject(frame) && Array.isArray(frame.tensors) && frame.tensors[0] === marker ? frame : undefined;
 }
 
 /**

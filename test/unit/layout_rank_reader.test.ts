@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { XXHash128 } from 'xxhash-addon';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { SnapshardError } from '../../lib/errors.js';
 import { buildPlan } from '../../lib/layout/plan.js';
 import { fillRankManifest } from '../../lib/layout/rank_manifest.js';
@@ -53,6 +53,10 @@ async function refusal(bytes: Uint8Array): Promise<string> {
   expect(error.message.startsWith(`${name} is no intact rank manifest: `)).toBe(true);
   return error.message.slice(`${name} is no intact rank manifest: `.length);
 }
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const example = await write([
   ['wq', u8(4, { globalShape: [2, 4], shape: [1, 4], origin: [1, 0] })],
@@ -248,5 +252,32 @@ describe('parsing in pieces', () => {
       expect(await inPieces(edited)).toEqual(inOne(edited));
     });
     await fc.assert(property, { numRuns: 300 });
+  });
+
+  it.each([
+    '{"tensors":[{"name":"a"}],"step":1,"tensors":[]}',
+    '{"tensors":[{"name":"a"}],"step":1,"tensors":[7]}',
+    '{"tensors":[],"tensors":[{"name":"a"}],"step":1}',
+    '{"a":{"tensors":[{"name":"a"}],"step":1},"tensors":[]}',
+    '{"a":{"tensors":[],"step":1},"tensors":[{"name":"a"}],"step":2}',
+    '{"a":[{"tensors":[1],"step":1}],"tensors":[]}',
+    '{"tensors":[{"name":"a"},],"step":1}',
+    '{"tensors":[,{"name":"a"}],"step":1}',
+    '{"tensors":[{"x":[{},{"name":"a"}]},{"name":"b"}],"step":1}',
+    '[{"tensors":[],"step":1}]',
+    '],"step":"tensors":[',
+  ])('agrees with parsing in one go: %s', async (text) => {
+    expect(await inPieces(text)).toEqual(inOne(text));
+  });
+
+  it('gives way to the event loop between pieces', async () => {
+    const names = Array.from({ length: 5000 }, (_, index) => `},{"name":"${index}],"step":\\`);
+    const bytes = await write(names.map((tensor) => [tensor, u8(3)]));
+    let now_ms = performance.now();
+    vi.spyOn(performance, 'now').mockImplementation(() => (now_ms += 20));
+    const slices = new TimeSlices();
+    const pause = vi.spyOn(slices, 'pause');
+    expect(await parseRankManifestJson(bytes, slices)).toEqual(parsed(bytes));
+    expect(pause).toHaveBeenCalledTimes(Math.ceil(bytes.length / (64 * 1024)));
   });
 });
