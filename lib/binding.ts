@@ -147,7 +147,7 @@ export interface NativeBinding {
   /** Unlinks a file or a whole directory; one that is not there is no error. Never follows symbolic links. */
   removeTree(store: StoreHandle, path: string): Promise<void>;
   /**
-   * Renames the directory `from` to `to` if no live process holds it; where the file system has no locks, if nothing
+   * Renames the directory `from` to `to` if no live process holds it; where locks do not tell, as on NFS, if nothing
    * in it changed for `idleSeconds`. Resolves to whether it did.
    */
   reclaim(store: StoreHandle, from: string, to: string, idleSeconds: number): Promise<boolean>;

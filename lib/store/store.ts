@@ -29,7 +29,7 @@ export interface Store {
   syncDirectories(paths: readonly string[]): Promise<void>;
   /** Removes a file or a whole directory; one that is not there is no error. */
   removeTree(path: string): Promise<void>;
-  /** Renames `from` to `to` if nobody holds it (without locks: if idle for `idleSeconds`). Resolves to whether it did. */
+  /** Renames `from` to `to` if nobody holds it (where locks do not tell, as on NFS: if idle for `idleSeconds`). Resolves to whether it did. */
   reclaim(from: string, to: string, idleSeconds: number): Promise<boolean>;
   /** Waits for the operations under way. */
   close(): Promise<void>;

@@ -9,7 +9,7 @@ import {
 import { newNonce } from './nonce.js';
 import type { Store } from './store.js';
 
-/** Where a file system has no locks, a half-written save is left over when nothing in it changed for so long. */
+/** Where locks do not tell, as on NFS, a half-written save is left over when nothing in it changed for so long. */
 const saveIdleSeconds = 3600;
 /** In a session, nothing changes for as long as its run goes well. */
 const sessionIdleSeconds = 30 * 24 * 3600;

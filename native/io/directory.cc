@@ -5,10 +5,12 @@
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "io/tree.h"
@@ -73,6 +75,16 @@ Lock try_lock(int fd) {
     if (errno != EINTR) return Lock::kUnsupported;
   }
   return Lock::kTaken;
+}
+
+// Whether only this host has the file system, so that its locks hold for everybody. NFS, for one, grants a lock on a
+// directory to each of its clients. The numbers are those of linux/magic.h, and of ZFS' own headers.
+bool is_own_file_system(int fd) {
+  constexpr std::array<uint32_t, 8> kOwn = {0xef53,     0x58465342, 0x9123683e, 0x01021994,
+                                            0x858458f6, 0xf2f52010, 0x2fc12fc1, 0x794c7630};
+  struct statfs information {};
+  if (::fstatfs(fd, &information) != 0) return false;
+  return std::find(kOwn.begin(), kOwn.end(), static_cast<uint32_t>(information.f_type)) != kOwn.end();
 }
 
 }  // namespace
@@ -213,7 +225,8 @@ Status Directory::reclaim(const std::string& from, const std::string& to, double
   if (!status.ok()) return status.error() == ENOENT ? Status() : status;
   const Lock lock = try_lock(directory.get());
   if (lock == Lock::kBusy) return {};
-  if (lock == Lock::kUnsupported && seconds_since_change(directory.get()) < idle_seconds) return {};
+  const bool free = lock == Lock::kTaken && is_own_file_system(directory.get());
+  if (!free && seconds_since_change(directory.get()) < idle_seconds) return {};
   status = rename(from, to);
   reclaimed = status.ok();
   return status.error() == ENOENT ? Status() : status;

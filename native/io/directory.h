@@ -35,8 +35,8 @@ class Directory {
   Status sync(const std::string& path);
   // What is not there is no error; a symbolic link is removed, never followed.
   Status remove_tree(const std::string& path);
-  // Renames a directory that no process holds. Where the file system has no locks: in which nothing changed for
-  // `idle_seconds`.
+  // Renames a directory that no process holds. Where no lock tells, as on file systems that other hosts have too: in
+  // which nothing changed for `idle_seconds`.
   Status reclaim(const std::string& from, const std::string& to, double idle_seconds, bool& reclaimed);
 
  private:
