@@ -13,4 +13,4 @@ export type { CloseOptions, WriterOptions } from './save/writer_options.js';
 export { removeCheckpoint } from './store/remove_checkpoint.js';
 export type { Dtype } from './tensor/dtype.js';
 export { fileSource, type FileSource, type FileSourceOptions } from './tensor/file_source.js';
-export type { LeaseMemory, Tensor, TensorData, TensorInput, TensorPart, Tensors, TypedArray } from './tensor/tensor.js';
+export type { LeaseMemory, Tensor, TensorData, TensorInput, TensorPart, Tensors, TypedArray, Replicas } from './tensor/tensor.js';
