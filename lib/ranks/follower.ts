@@ -101,7 +101,7 @@ export class Follower implements SaveProtocol {
     for (;;) {
       this.#parts.interruption.check();
       const names = await this.#store.list('');
-      if (names.includes(this.path)) return;
+      if (names.includes(this.path) && (await this.#isComplete())) return;
       await this.#hearing(async () => {
         requireCurrent(this.#session, names);
         const failed = await this.#records.failedRanks();
@@ -109,6 +109,16 @@ export class Follower implements SaveProtocol {
       });
       await this.#compare(names);
       await this.#backoff.pause(this.#parts.interruption.raised);
+    }
+  }
+
+  /** Rank 0 makes the directory, and then the one in it: what is written in between would find no place. */
+  async #isComplete(): Promise<boolean> {
+    try {
+      return (await this.#store.list(this.path)).includes(ranksDirectory);
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ESTALE')) return false;
+      throw error;
     }
   }
 
