@@ -136,7 +136,8 @@ export class Follower implements SaveProtocol {
     const own = this.#parts.key;
     for (const name of names) {
       const theirs = parseSessionPartial(name);
-      if (theirs?.session !== this.#session.nonce || this.#isPast(theirs)) continue;
+      // Its own may be there, and not be complete yet.
+      if (theirs?.session !== this.#session.nonce || name === this.path || this.#isPast(theirs)) continue;
       const message = `Rank 0 saves step ${theirs.step} while rank ${this.#session.rank} saves step ${own.step}`;
       const failure: Failure = {
         code: 'ERR_SNAPSHARD_RANKS_DISAGREE',
