@@ -4,10 +4,9 @@ import { promisify } from 'node:util';
 import Table from 'cli-table3';
 import type { Place } from './place.js';
 import type { RankCheckResult } from './rank_check_trial.js';
-import { shardings, writeRankManifests } from './rank_manifests.js';
+import { shardings, tensorsPerRank, writeRankManifests } from './rank_manifests.js';
 import { KiB, MiB } from './units.js';
 
-const tensors = 1000;
 /** About what the manifest of one rank takes. */
 export const rankManifestBytes = 300 * KiB;
 
@@ -21,25 +20,25 @@ async function runCheck(folder: string, ranks: number, signal: AbortSignal): Pro
   return JSON.parse(stdout) as RankCheckResult;
 }
 
-/** Time and memory of rank 0's check of all rank manifests, for growing numbers of ranks. */
+/** Time, memory and operations of rank 0 from its hand-in to publication, for growing numbers of ranks. */
 export async function benchRankCheck(counts: readonly number[], place: Place, signal: AbortSignal): Promise<void> {
   const table = new Table({
-    head: ['sharding', 'ranks', 'MiB', 'seconds', 'CPU s', 'ms a rank', 'peak MiB', 'of that before'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    head: ['sharding', 'ranks', 'MiB', 'seconds', 'CPU s', 'ms a rank', 'peak MiB', 'of that before', 'reads', 'other calls'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   });
   for (const sharding of shardings) {
     for (const ranks of counts) {
       const result = await place.use(`${sharding}-${ranks}`, async (folder) => {
-        await writeRankManifests(folder, { sharding, ranks, tensors }, signal);
+        await writeRankManifests(folder, { sharding, ranks }, signal);
         execFileSync('sync', ['-f', folder]);
         return runCheck(folder, ranks, signal);
       });
-      const { bytes, seconds, cpuSeconds, peakBytes, beforeBytes } = result;
+      const { bytes, seconds, cpuSeconds, peakBytes, beforeBytes, reads, otherOperations } = result;
       const times = [seconds.toFixed(2), cpuSeconds.toFixed(2), ((seconds / ranks) * 1000).toFixed(2)];
       const memory = [peakBytes, beforeBytes].map((value) => (value / MiB).toFixed(0));
-      table.push([sharding, ranks, (bytes / MiB).toFixed(1), ...times, ...memory]);
+      table.push([sharding, ranks, (bytes / MiB).toFixed(1), ...times, ...memory, reads, otherOperations]);
     }
   }
-  process.stdout.write(`${table.toString()}\n${tensors} tensors a rank; the manifests are read from the page cache\n`);
+  process.stdout.write(`${table.toString()}\n${tensorsPerRank} tensors a rank; the manifests are read from the page cache\n`);
 }

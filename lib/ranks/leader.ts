@@ -112,7 +112,7 @@ export class Leader implements SaveProtocol {
       const before = this.#handedIn.size;
       await this.#look();
       while (check.next < session.worldSize && this.#handedIn.has(check.next)) {
-        await check.take();
+        await check.take(this.#handedIn.has(check.next + 1));
         interruption.check();
       }
       if (check.next === session.worldSize) return check.finish();

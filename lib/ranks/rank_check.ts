@@ -3,6 +3,7 @@ import { SnapshardError } from '../errors.js';
 import type { ListedFile, RankFiles } from '../layout/manifest.js';
 import { rankManifestName } from '../layout/names.js';
 import { parseRankManifest, type RankManifest } from '../layout/rank_manifest_reader.js';
+import { TimeSlices } from '../layout/time_slices.js';
 import { WorldCoverage } from '../layout/world_coverage.js';
 import type { SaveRecords } from './save_records.js';
 
@@ -19,7 +20,10 @@ export class RankCheck {
   readonly #records: SaveRecords;
   readonly #read: (rank: number) => Promise<Uint8Array>;
   readonly #ranks: RankFiles[] = [];
-  readonly #coverage = new WorldCoverage();
+  readonly #slices = new TimeSlices();
+  readonly #coverage = new WorldCoverage(this.#slices);
+  /** What is being read while the one before is looked through. */
+  #ahead: Promise<Uint8Array> | undefined;
 
   /** @param read reads a rank manifest */
   constructor(records: SaveRecords, read: (rank: number) => Promise<Uint8Array>) {
@@ -32,11 +36,16 @@ export class RankCheck {
     return this.#ranks.length;
   }
 
-  /** Reads and checks the manifest of the next rank. */
-  async take(): Promise<void> {
+  /**
+   * Reads and checks the manifest of the next rank.
+   * @param more whether that of the rank after it is there
+   */
+  async take(more: boolean): Promise<void> {
     const rank = this.next;
     const name = rankManifestName(rank);
-    const contents = await this.#read(rank);
+    const contents = await (this.#ahead ?? this.#read(rank));
+    this.#ahead = more ? this.#read(rank + 1) : undefined;
+    this.#ahead?.catch(() => undefined);
     const manifest = await this.#parse(rank, contents);
     await this.#coverage.add(manifest);
     const listed = { name, bytes: contents.byteLength, digest: digest(contents) };
@@ -54,7 +63,7 @@ export class RankCheck {
   }
 
   async #parse(rank: number, contents: Uint8Array): Promise<RankManifest> {
-    const manifest = await parse(rank, contents);
+    const manifest = await parse(rank, contents, this.#slices);
     const { session, key, nonce } = this.#records;
     const expected = { writer: session.roster[rank], step: key.step, save: nonce, worldSize: session.worldSize };
     for (const [field, value] of Object.entries(expected)) {
@@ -67,9 +76,9 @@ export class RankCheck {
   }
 }
 
-async function parse(rank: number, contents: Uint8Array): Promise<RankManifest> {
+async function parse(rank: number, contents: Uint8Array, slices: TimeSlices): Promise<RankManifest> {
   try {
-    return await parseRankManifest(contents, digest, rankManifestName(rank));
+    return await parseRankManifest(contents, digest, rankManifestName(rank), slices);
   } catch (error) {
     if (!(error instanceof SnapshardError)) throw error;
     throw new SnapshardError(error.code, error.message, { cause: error, ranks: [rank] });
