@@ -1,11 +1,12 @@
 /**
  * What `npm start` runs: trains a small model that is checkpointed as it goes, saves one rank of a large one, says what
- * that took, and reads all that is kept back with an independent checker.
+ * that took, saves from several processes at once, and reads all that is kept back with an independent checker.
  */
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkCheckpoint } from './check.js';
 import { saveLlamaRank } from './llama_rank.js';
+import { saveFromRanks } from './ranks.js';
 import { median, resultTable, shortcomings } from './report.js';
 import { freshRun } from './runs.js';
 import { checkpointsKept } from './train/checkpoints.js';
@@ -33,8 +34,12 @@ async function main(signal: AbortSignal): Promise<void> {
   for (const reason of shortcomings([...training.saves, llama])) print(`   ${reason}`);
   print('   Training and its saves share one JavaScript thread: those saves advance in the gaps of a step.');
 
-  print('\n4. What is kept, read back and checked against the digests\n');
-  for (const { path } of [...training.saves.slice(-checkpointsKept), llama]) await check(path, signal);
+  print('\n4. Four processes save one checkpoint\n');
+  const shared = await saveFromRanks({ root: await freshRun(repository, 'ranks'), signal, print });
+
+  print('\n5. What is kept, read back and checked against the digests\n');
+  const kept = [...training.saves.slice(-checkpointsKept), llama].map(({ path }) => path);
+  for (const path of [...kept, shared]) await check(path, signal);
 }
 
 function printStepTimes({ stepsAlone, stepsSaving }: TrainResult): void {

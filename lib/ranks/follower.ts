@@ -244,6 +244,6 @@ export class Follower implements SaveProtocol {
     const ranks = Array.from({ length: this.#session.worldSize }, (_, rank) => rank);
     const missing = ranks.filter((rank) => !here.has(rank));
     if (missing.length === 0) return withRanks(reason, 'all ranks had handed in, and rank 0 had not published it', [0]);
-    return withRanks(reason, `${ranksText(missing)} had not handed in what they wrote`, missing);
+    return withRanks(reason, `${ranksText(missing)} had handed in nothing`, missing);
   }
 }

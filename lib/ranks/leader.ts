@@ -172,7 +172,7 @@ export class Leader implements SaveProtocol {
     const { worldSize } = this.#parts.session;
     const missing = Array.from({ length: worldSize }, (_, rank) => rank).filter((rank) => !this.#handedIn.has(rank));
     if (missing.length === 0) return reason;
-    return withRanks(reason, `${ranksText(missing)} had not handed in what they wrote`, missing);
+    return withRanks(reason, `${ranksText(missing)} had handed in nothing`, missing);
   }
 
   async #removeDead(): Promise<void> {

@@ -9,7 +9,7 @@ export interface Progress {
   readonly stagedBytes: number;
   /** Bytes that the device has taken so far. */
   readonly writtenBytes: number;
-  /** Bytes of all shard files. */
+  /** Bytes of the shard files that this process writes. */
   readonly totalBytes: number;
 }
 

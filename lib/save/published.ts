@@ -20,11 +20,11 @@ export interface Published {
   /** Absolute path of its directory. */
   readonly path: string;
   readonly step: number;
-  /** Bytes of all shard files. */
+  /** Bytes of the shard files that this process wrote. */
   readonly bytes: number;
-  /** Names of the shard files. */
+  /** Names of these files. */
   readonly files: readonly string[];
-  /** Digest of the manifest, which covers everything else: 32 hexadecimal digits. */
+  /** Digest of the manifest, which covers everything else: 32 hexadecimal digits, the same on every rank. */
   readonly digest: string;
   readonly engine: 'io_uring' | 'pwrite';
   /** Why the engine is not io_uring as it could be; empty when it is. */

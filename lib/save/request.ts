@@ -11,18 +11,24 @@ export interface SaveRequest {
   /** An integer from 0 on. */
   step: number;
   tensors: Tensors;
-  /** Facts about the checkpoint, kept in its manifest; whatever JSON holds. Read at the call. */
+  /** Facts about the checkpoint, kept in its manifest; whatever JSON holds. Read at the call. Of several ranks, rank 0's. */
   metadata?: Metadata | undefined;
-  /** Side files (configuration, tokenizer, loader state) by name; text is UTF-8. Copied at the call. */
+  /**
+   * Side files (configuration, tokenizer, loader state) by name; text is UTF-8. Copied at the call. What several ranks
+   * bring under one name must be equal.
+   */
   files?: Readonly<Record<string, string | Uint8Array>> | undefined;
-  /** Replaces the step if it is published already. Default `false`: that is an error. */
+  /** Replaces the step if it is published already. Default `false`: that is an error. Of several ranks, rank 0 decides. */
   overwrite?: boolean | undefined;
   /** Writes leases straight from their memory, which must not change until `staged`. Default `false`: copies them. */
   inPlace?: boolean | undefined;
 }
 
 export interface SaveOptions {
-  /** Aborts the save, which then rejects with the signal's reason; once its manifest is being written, no more. */
+  /**
+   * Aborts the save, which then rejects with the signal's reason; once its manifest is being written, no more. If one of
+   * several ranks aborts, the save fails on all.
+   */
   signal?: AbortSignal | undefined;
 }
 
