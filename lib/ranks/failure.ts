@@ -11,7 +11,8 @@ export interface Failure {
 /** What is the same for every rank that hears of it. */
 const sharedCodes: readonly SnapshardErrorCode[] = ['ERR_SNAPSHARD_STEP_EXISTS'];
 const textLimit = 2000;
-const recordLimitBytes = 256 * 1024;
+/** Of a record, with the numbers of all ranks that there can be. */
+export const recordLimitBytes = 1024 * 1024;
 
 /** What the other ranks are to be told of what happened to `rank`. */
 export function describeFailure(rank: number, reason: unknown): Failure {
@@ -43,20 +44,23 @@ export function encodeFailure(failure: Failure): Uint8Array {
 /** What a rank said; of one that could not say it all, at least who it is. */
 export function decodeFailure(bytes: Uint8Array, rank: number): Failure {
   try {
-    const { code, message, ranks } = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Failure>;
-    if (isCode(code) && typeof message === 'string' && isRanks(ranks)) return { code, message, ranks };
+    return parseFailure(JSON.parse(new TextDecoder().decode(bytes))) ?? unexplained(rank);
   } catch {
-    // Half-written: see below.
+    return unexplained(rank);
   }
-  return unexplained(rank);
+}
+
+/** `undefined` for what is none. */
+export function parseFailure(value: unknown): Failure | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { code, message, ranks } = value as Partial<Record<keyof Failure, unknown>>;
+  return isCode(code) && typeof message === 'string' && isRanks(ranks) ? { code, message, ranks } : undefined;
 }
 
 export function unexplained(rank: number): Failure {
   const message = `Rank ${rank} gave the save up and could not say why: see its own error.`;
   return { code: 'ERR_SNAPSHARD_RANK_FAILED', message, ranks: [rank] };
 }
-
-export { recordLimitBytes };
 
 function isCode(code: unknown): code is SnapshardErrorCode {
   return typeof code === 'string' && /^ERR_SNAPSHARD_[A-Z_]+$/.test(code);

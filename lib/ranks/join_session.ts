@@ -79,7 +79,8 @@ class Joins {
   async #readRoster(nonce: string): Promise<Roster | undefined> {
     const { store, run } = this.#identity;
     try {
-      return decodeRoster(await store.readFile(rosterName(run, nonce), rosterLimitBytes));
+      const name = rosterName(run, nonce);
+      return decodeRoster(await store.readFile(name, rosterLimitBytes), `${store.root}/${name}`);
     } catch (error) {
       if (hasErrno(error, 'ENOENT', 'ESTALE')) return undefined;
       throw error;

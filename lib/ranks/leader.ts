@@ -99,7 +99,10 @@ export class Leader implements SaveProtocol {
   /** What others did to the directory shows as a file that is not there. */
   async #explain(reason: unknown): Promise<unknown> {
     if (isDeadline(reason)) return this.#late(reason);
-    if (!this.#begun || !hasErrno(reason, 'ENOENT', 'ESTALE')) return reason;
+    const gone =
+      hasErrno(reason, 'ENOENT', 'ESTALE') ||
+      (reason instanceof SnapshardError && reason.code === 'ERR_SNAPSHARD_GIVEN_UP');
+    if (!this.#begun || !gone) return reason;
     return await this.#takenAway().catch((error: unknown) => error);
   }
 
