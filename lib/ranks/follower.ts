@@ -16,7 +16,7 @@ import type { Store } from '../store/store.js';
 import type { Backoff } from './backoff.js';
 import { describeFailure, joinFailures, toError, type Failure } from './failure.js';
 import { takeAway, tellFailure } from './give_up.js';
-import { handIn } from './hand_in.js';
+import { completePart, handIn } from './hand_in.js';
 import { isDeadline, withRanks } from './late.js';
 import { SaveRecords } from './save_records.js';
 import { requireCurrent, type Session } from './session.js';
@@ -41,6 +41,7 @@ export class Follower implements SaveProtocol {
   /** Other saves that rank 0 was seen at, and has been told that this rank is not. */
   readonly #refused = new Set<string>();
   #found = false;
+  /** It is, or it may be. */
   #handedIn = false;
   #decided: Promise<Publication> | undefined;
   /** What others said, which need not be told them again. */
@@ -76,8 +77,9 @@ export class Follower implements SaveProtocol {
   }
 
   async publish(files: RankFiles): Promise<Publication> {
-    await handIn(this.#store, this.path, this.#session.rank, files);
+    await completePart(this.#store, this.path, this.#session.rank, files);
     this.#handedIn = true;
+    await handIn(this.#store, this.path, this.#session.rank);
     this.#backoff.restart();
     const publication = (await this.#decided)!;
     await syncRoot(this.#store, publication.name);
@@ -89,7 +91,9 @@ export class Follower implements SaveProtocol {
     const before = this.#found ? await this.#ending() : undefined;
     if (before !== undefined) return before;
     const failure = isDeadline(reason) ? await this.#late(reason) : reason;
-    const told = await tellFailure(this.#store, this.#records, describeFailure(this.#session.rank, failure), shards);
+    // Once it is handed in, the save may be published until the directory is taken away: with these.
+    const removable = this.#handedIn ? [] : shards;
+    const told = await tellFailure(this.#store, this.#records, describeFailure(this.#session.rank, failure), removable);
     // Before it is handed in, nobody can publish without it.
     if (!this.#found || (told && !this.#handedIn)) return { failure };
     const taken = await takeAway(this.#store, this.#records);

@@ -10,7 +10,7 @@ import type { Store } from '../store/store.js';
 import type { Backoff } from './backoff.js';
 import { describeFailure, joinFailures, toError } from './failure.js';
 import { takeAway, tellFailure } from './give_up.js';
-import { handIn } from './hand_in.js';
+import { completePart, handIn } from './hand_in.js';
 import { isDeadline, withRanks } from './late.js';
 import { RankCheck, type CheckedRanks } from './rank_check.js';
 import { SaveRecords } from './save_records.js';
@@ -65,7 +65,9 @@ export class Leader implements SaveProtocol {
   }
 
   async publish(files: RankFiles): Promise<Publication> {
-    await handIn(this.#store, this.path, this.#parts.session.rank, files);
+    const { rank } = this.#parts.session;
+    await completePart(this.#store, this.path, rank, files);
+    await handIn(this.#store, this.path, rank);
     this.#backoff.restart();
     const { ranks, sideFiles } = (await this.#collected)!;
     const { step, time, metadata, overwrite } = this.#facts;
@@ -126,7 +128,7 @@ export class Leader implements SaveProtocol {
 
   async #look(): Promise<void> {
     const names = await this.#listHandedIn();
-    const failed = await this.#failedRanks();
+    const failed = await this.#records.failedRanks();
     if (failed.length > 0) throw await this.#failureOf(failed);
     for (const name of names) {
       const rank = parseRankManifestName(name);
@@ -143,20 +145,10 @@ export class Leader implements SaveProtocol {
     }
   }
 
-  async #failedRanks(): Promise<number[]> {
-    try {
-      return await this.#records.failedRanks();
-    } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'ESTALE')) throw error;
-      requireCurrent(this.#parts.session, await this.#store.list(''));
-      throw error;
-    }
-  }
-
   /** Who took the directory away from under us, and why. */
   async #takenAway(): Promise<SnapshardError> {
     const names = await this.#store.list('');
-    const failed = [...this.#records.takenBy(names), ...(await this.#failedRanks())];
+    const failed = [...this.#records.takenBy(names), ...(await this.#records.failedRanks())];
     if (failed.length > 0) return await this.#failureOf([...new Set(failed)]);
     requireCurrent(this.#parts.session, names);
     const message = `Somebody took ${this.path} away: nothing but this run's ranks may touch it.`;
