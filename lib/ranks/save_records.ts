@@ -7,11 +7,12 @@ import {
   saveNonce,
   type SaveKey,
 } from '../layout/names.js';
+import { hasErrno } from '../store/native_error.js';
 import { newNonce } from '../store/nonce.js';
 import { renameOwn } from '../store/rename.js';
 import type { Store } from '../store/store.js';
 import { decodeFailure, encodeFailure, recordLimitBytes, unexplained, type Failure } from './failure.js';
-import { sessionDirectory, type Session } from './session.js';
+import { requireCurrent, sessionDirectory, type Session } from './session.js';
 
 /** What the ranks of a session leave in the store about one save: its directory, and why it failed. */
 export class SaveRecords {
@@ -39,13 +40,25 @@ export class SaveRecords {
     return deadSaveName(this.session.nonce, this.key, rank);
   }
 
-  /** Ranks that say in the session's directory that they have given this save up. */
+  /**
+   * Ranks that say in the session's directory that they have given this save up.
+   * @throws {SnapshardError} `ERR_SNAPSHARD_SESSION_OVER` if that is gone
+   */
   async failedRanks(): Promise<number[]> {
-    const names = await this.#store.list(sessionDirectory(this.session));
+    const names = await this.#listSession();
     return names.flatMap((name) => {
       const parsed = parseFailureName(name);
       return parsed?.step === this.key.step && parsed.attempt === this.key.attempt ? [parsed.rank] : [];
     });
+  }
+
+  async #listSession(): Promise<string[]> {
+    try {
+      return await this.#store.list(sessionDirectory(this.session));
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ESTALE')) requireCurrent(this.session, await this.#store.list(''));
+      throw error;
+    }
   }
 
   /** Tells the other ranks: by rename, so that whoever sees it sees all of it. */
