@@ -9,7 +9,7 @@ import { preparePartial, publish } from '../store/publish.js';
 import type { Store } from '../store/store.js';
 import type { Backoff } from './backoff.js';
 import { describeFailure, joinFailures, toError } from './failure.js';
-import { takeAway, tellFailure } from './give_up.js';
+import { takeAway, tellFailure, tellOnFullDisk } from './give_up.js';
 import { completePart, handIn } from './hand_in.js';
 import { isDeadline, withRanks } from './late.js';
 import { RankCheck, type CheckedRanks } from './rank_check.js';
@@ -88,13 +88,13 @@ export class Leader implements SaveProtocol {
     this.#onEnded(false);
     if (reason instanceof SnapshardError && reason.code === 'ERR_SNAPSHARD_DURABILITY_UNKNOWN') return { failure: reason };
     const failure = await this.#explain(reason);
-    const told = describeFailure(this.#parts.session.rank, failure);
-    const done = await tellFailure(this.#store, this.#records, told, shards);
+    const record = describeFailure(this.#parts.session.rank, failure);
+    const told = await tellFailure(this.#records, record);
     if (this.#begun) {
-      await takeAway(this.#store, this.#records);
+      await takeAway(this.#records);
+      if (!told) await tellOnFullDisk(this.#records, record, this.#records.deadName, shards);
       await this.#removeDead().catch(() => undefined);
     }
-    if (!done) await tellFailure(this.#store, this.#records, told, []);
     return { failure };
   }
 

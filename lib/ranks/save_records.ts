@@ -7,12 +7,11 @@ import {
   saveNonce,
   type SaveKey,
 } from '../layout/names.js';
-import { hasErrno } from '../store/native_error.js';
 import { newNonce } from '../store/nonce.js';
 import { renameOwn } from '../store/rename.js';
 import type { Store } from '../store/store.js';
 import { decodeFailure, encodeFailure, recordLimitBytes, unexplained, type Failure } from './failure.js';
-import { requireCurrent, sessionDirectory, type Session } from './session.js';
+import { inSession, sessionDirectory, type Session } from './session.js';
 
 /** What the ranks of a session leave in the store about one save: its directory, and why it failed. */
 export class SaveRecords {
@@ -45,20 +44,11 @@ export class SaveRecords {
    * @throws {SnapshardError} `ERR_SNAPSHARD_SESSION_OVER` if that is gone
    */
   async failedRanks(): Promise<number[]> {
-    const names = await this.#listSession();
+    const names = await inSession(this.#store, this.#store.list(sessionDirectory(this.session)));
     return names.flatMap((name) => {
       const parsed = parseFailureName(name);
       return parsed?.step === this.key.step && parsed.attempt === this.key.attempt ? [parsed.rank] : [];
     });
-  }
-
-  async #listSession(): Promise<string[]> {
-    try {
-      return await this.#store.list(sessionDirectory(this.session));
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT', 'ESTALE')) requireCurrent(this.session, await this.#store.list(''));
-      throw error;
-    }
   }
 
   /** Tells the other ranks: by rename, so that whoever sees it sees all of it. */
