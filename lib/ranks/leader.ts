@@ -91,7 +91,9 @@ export class Leader implements SaveProtocol {
     const record = describeFailure(this.#parts.session.rank, failure);
     const told = await tellFailure(this.#records, record);
     if (this.#begun) {
-      await takeAway(this.#records);
+      const taken = await takeAway(this.#records);
+      // A Btrfs at its quota refuses to rename, and not to delete; and nobody else publishes.
+      if (!taken) await this.#store.removeTree(this.path).catch(() => undefined);
       if (!told) await tellOnFullDisk(this.#records, record, this.#records.deadName, shards);
       await this.#removeDead().catch(() => undefined);
     }
