@@ -58,7 +58,8 @@ const elements = (shape: readonly number[]): number => shape.reduce((product, ex
 /** The bytes of the whole tensor where the slice lies. */
 function expectSlice(name: string, { dtype, shape: globalShape }: RankTensor, slice: OracleSlice): void {
   const { origin, shape } = slice;
-  expect({ name, ...slice }).toMatchObject({ name, sha256: sha256(patternOf(name, { dtype, shape, globalShape, origin })) });
+  const bytes = patternOf(name, { dtype, shape, globalShape, origin });
+  expect({ name, ...slice }).toMatchObject({ name, sha256: sha256(bytes) });
 }
 
 const folders: string[] = [];
@@ -84,7 +85,8 @@ describe('what 2, 4 and 8 ranks saved', () => {
     for (const [index, worldSize] of worldSizes.entries()) {
       const expected = [...wholeTensors(worldSize)].map(([name, tensor]) => {
         const { dtype, shape } = tensor;
-        return [name, { shape, torch: `torch.${torchDtypes[dtype]}`, sha256: sha256(patternOf(name, tensor)) }] as const;
+        const torch = `torch.${torchDtypes[dtype]}`;
+        return [name, { shape, torch, sha256: sha256(patternOf(name, tensor)) }] as const;
       });
       expect(loaded[index]).toEqual(Object.fromEntries(expected));
     }
