@@ -40,14 +40,14 @@ export async function leadSession(identity: RankIdentity, patience: Patience): P
   }
 }
 
-/** Takes away what earlier sessions of the run left, saves under way first. */
+/** Takes away what earlier sessions of the run left: themselves first, so that whoever looks for a save knows. */
 async function endEarlierSessions({ store, run }: RankIdentity): Promise<void> {
   const names = await store.list('');
   const { nonces, closed } = sessionsOf(run, names);
   const owners = new Set([...nonces, ...closed]);
   const partials = names.filter((name) => owners.has(parseSessionPartial(name)?.session ?? ''));
   const directories = [...nonces].map((nonce) => sessionDirectoryName(run, nonce));
-  await retire(store, [...partials, ...directories]);
+  await retire(store, [...directories, ...partials]);
   for (const nonce of closed) await store.removeTree(rosterName(run, nonce));
 }
 
