@@ -29,12 +29,8 @@ function countOperations(): Map<StoreHandle, Operations> {
     const before = counts.get(handle) ?? none;
     counts.set(handle, { ...before, [kind]: before[kind] + count });
   };
-  const count = (
-    name: Counted,
-    kind: keyof Operations,
-    size: (second: unknown) => number = () => 1,
-  ): void => {
-    const original = binding[name] as (...parameters: unknown[]) => unknown;
+  const count = (name: Counted, kind: keyof Operations, size: (second: unknown) => number = () => 1): void => {
+    const original = Reflect.get(binding, name) as (...parameters: unknown[]) => unknown;
     vi.spyOn(binding, name).mockImplementation(((...parameters: [StoreHandle, unknown]) => {
       add(parameters[0], kind, size(parameters[1]));
       return original(...parameters);
