@@ -8,8 +8,8 @@ import type { Ending, Publication, RankFiles, SaveFacts, SaveProtocol } from '..
 import { preparePartial, publish } from '../store/publish.js';
 import type { Store } from '../store/store.js';
 import type { Backoff } from './backoff.js';
-import { describeFailure, joinFailures, toError } from './failure.js';
-import { takeAway, tellFailure, tellOnFullDisk } from './give_up.js';
+import { describeFailure, joinFailures, toError, type Failure } from './failure.js';
+import { takeAway, tellFailure } from './give_up.js';
 import { completePart, handIn } from './hand_in.js';
 import { isDeadline, withRanks } from './late.js';
 import { RankCheck, type CheckedRanks } from './rank_check.js';
@@ -84,7 +84,7 @@ export class Leader implements SaveProtocol {
     return { name, digest, superseded };
   }
 
-  async giveUp(reason: unknown, shards: readonly string[]): Promise<Ending> {
+  async giveUp(reason: unknown): Promise<Ending> {
     this.#onEnded(false);
     if (reason instanceof SnapshardError && reason.code === 'ERR_SNAPSHARD_DURABILITY_UNKNOWN') return { failure: reason };
     const failure = await this.#explain(reason);
@@ -94,8 +94,7 @@ export class Leader implements SaveProtocol {
       const taken = await takeAway(this.#records);
       // A Btrfs at its quota refuses to rename, and not to delete; and nobody else publishes.
       if (!taken) await this.#store.removeTree(this.path).catch(() => undefined);
-      if (!told) await tellOnFullDisk(this.#records, record, this.#records.deadName, shards);
-      await this.#removeDead().catch(() => undefined);
+      await this.#removeDead(told ? undefined : record).catch(() => undefined);
     }
     return { failure };
   }
@@ -172,8 +171,21 @@ export class Leader implements SaveProtocol {
     return withRanks(reason, `${ranksText(missing)} had handed in nothing`, missing);
   }
 
-  async #removeDead(): Promise<void> {
+  /**
+   * The name of what was given up tells who did it. On a full disk, it goes only when its contents have made room for
+   * saying so.
+   */
+  async #removeDead(untold: Failure | undefined): Promise<void> {
     const names = await this.#store.list('');
-    for (const rank of this.#records.takenBy(names)) await this.#store.removeTree(this.#records.deadNameOf(rank));
+    const dead = this.#records.takenBy(names).map((rank) => this.#records.deadNameOf(rank));
+    if (untold !== undefined) {
+      for (const name of dead) await this.#empty(name);
+      if (!(await tellFailure(this.#records, untold))) return;
+    }
+    for (const name of dead) await this.#store.removeTree(name);
+  }
+
+  async #empty(directory: string): Promise<void> {
+    for (const name of await this.#store.list(directory)) await this.#store.removeTree(`${directory}/${name}`);
   }
 }
