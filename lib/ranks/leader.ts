@@ -172,17 +172,20 @@ export class Leader implements SaveProtocol {
   }
 
   /**
-   * The name of what was given up tells who did it. On a full disk, it goes only when its contents have made room for
-   * saying so.
+   * The name of what another rank took away tells who it was. On a full disk, it goes only when its contents have made
+   * room for saying so.
    */
   async #removeDead(untold: Failure | undefined): Promise<void> {
     const names = await this.#store.list('');
-    const dead = this.#records.takenBy(names).map((rank) => this.#records.deadNameOf(rank));
+    const takers = this.#records.takenBy(names);
+    let told = untold === undefined;
     if (untold !== undefined) {
-      for (const name of dead) await this.#empty(name);
-      if (!(await tellFailure(this.#records, untold))) return;
+      for (const rank of takers) await this.#empty(this.#records.deadNameOf(rank));
+      told = await tellFailure(this.#records, untold);
     }
-    for (const name of dead) await this.#store.removeTree(name);
+    for (const rank of takers) {
+      if (told || rank === this.#parts.session.rank) await this.#store.removeTree(this.#records.deadNameOf(rank));
+    }
   }
 
   async #empty(directory: string): Promise<void> {
