@@ -234,6 +234,7 @@ export class Follower implements SaveProtocol {
   /** How it has ended by now; `undefined` if it has not. */
   async #ending(): Promise<Ending | undefined> {
     try {
+      if ((await this.#store.list('')).includes(this.path)) return undefined;
       const publication = await this.#fate();
       if (publication === undefined) return undefined;
       await syncRoot(this.#store, publication.name);
