@@ -18,6 +18,7 @@ export function isPrivate(operation: Operation): boolean {
 export function describe(operation: Operation, answer: Answer): string {
   const names = 'value' in answer && Array.isArray(answer.value) ? answer.value : undefined;
   const told = names === undefined ? Object.values(answer) : [`[${names.join(' ')}]`];
-  const asked = Object.values(operation).map((part: unknown) => (typeof part === 'string' ? part : JSON.stringify(part)));
+  const parts = Object.values(operation);
+  const asked = parts.map((part: unknown) => (typeof part === 'string' ? part : JSON.stringify(part)));
   return `${asked.join(' ')} -> ${told.map(String).join()}`;
 }

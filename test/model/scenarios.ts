@@ -108,6 +108,7 @@ export const longScenarios: readonly Scenario[] = [
   { name: 'three ranks meet: crash and restart', processes: ranks(3, []), faults: { crash: 1, restart: 1 } },
   { name: 'two ranks save: crash and restart', processes: ranks(2, one), faults: { crash: 1, restart: 1 }, met: true },
   { name: 'two ranks meet: all start again', processes: ranks(2, []), faults: { restartAll: 1 } },
+  { name: 'two ranks save: deadline, neither', processes: ranks(2, one), faults: { deadline: 1, neither: 1 }, met: true },
   { name: 'two ranks save: all start again', processes: ranks(2, one), faults: { restartAll: 1 }, met: true },
   { name: 'two ranks save twice: crash', processes: ranks(2, two), faults: { crash: 1 }, met: true, culpable: true },
 ];
