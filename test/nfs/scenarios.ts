@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkCheckpoint } from '../../examples/check.js';
+import { NativeStore } from '../../lib/store/native_store.js';
 import { Fleet, takeProcess, type Answer, type Saved } from './fleet.js';
 
 const worldSize = 8;
@@ -187,7 +188,24 @@ const rivals: Scenario = {
     }),
 };
 
-export const scenarios: readonly Scenario[] = [saving, failing, absent, midway, leaderless, rivals];
+/** Two changes with a look in between, as close to each other as they get: their times of change may be equal. */
+const ticks: Scenario = {
+  name: 'a look at a directory shows what changed within one tick of the clock of the server',
+  run: async (roots) => {
+    const [here, there] = (await Promise.all(roots.map((root) => NativeStore.open(root)))) as [NativeStore, NativeStore];
+    await here.makeDirectory('0', false);
+    for (let round = 0; round < 200; round += 2) {
+      await here.rename(`${round}`, `${round + 1}`);
+      await there.list('');
+      await here.rename(`${round + 1}`, `${round + 2}`);
+      assert.deepEqual(await there.list(''), [`${round + 2}`]);
+    }
+    await Promise.all([here.close(), there.close()]);
+    return [];
+  },
+};
+
+export const scenarios: readonly Scenario[] = [ticks, saving, failing, absent, midway, leaderless, rivals];
 
 /** Makes a directory through the first mount, and names it as each has it. */
 export function makeRoots(mounts: readonly string[], name: string): string[] {
