@@ -36,6 +36,8 @@ export type SnapshardErrorCode =
   | 'ERR_SNAPSHARD_SOURCE_DETACHED'
   /** A source changed while it was saved in place, or a file source shrank. */
   | 'ERR_SNAPSHARD_SOURCE_CHANGED'
+  /** JavaScript detached, transferred or resized a target before the read had ended. */
+  | 'ERR_SNAPSHARD_TARGET_DETACHED'
   /** Another process took the half-written save away. */
   | 'ERR_SNAPSHARD_GIVEN_UP'
   /** Published, but the sync of the root failed: it may or may not survive a power loss. */

@@ -3,7 +3,7 @@ export { capabilities, type Capabilities, type Feature } from './capabilities.js
 export { SnapshardError, type SnapshardErrorCode } from './errors.js';
 export type { JsonValue, Metadata } from './layout/metadata.js';
 export type { FailedMessage, PublishedMessage } from './save/diagnostics.js';
-export type { Lease } from './save/lease.js';
+export type { Lease } from './memory/lease.js';
 export type { Progress, SavePhase } from './save/progress.js';
 export type { Published, SaveTimings } from './save/published.js';
 export type { SaveOptions, SaveRequest } from './save/request.js';

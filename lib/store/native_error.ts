@@ -65,6 +65,8 @@ function codeOf(error: NativeError): SnapshardErrorCode {
       return 'ERR_SNAPSHARD_SOURCE_DETACHED';
     case 'source-changed':
       return 'ERR_SNAPSHARD_SOURCE_CHANGED';
+    case 'target-detached':
+      return 'ERR_SNAPSHARD_TARGET_DETACHED';
     case 'closed':
     case 'aborted':
       return 'ERR_SNAPSHARD_CLOSED';
