@@ -6,6 +6,7 @@ import type { TimeSlices } from '../layout/time_slices.js';
 import { describe, quote } from '../tensor/describe.js';
 import type { Dtype } from '../tensor/dtype.js';
 import { sameDimensions } from '../tensor/shape.js';
+import { checkSliceCount } from './slice_limit.js';
 import type { StoredFile, StoredSlice, StoredTensor } from './stored.js';
 
 /** A slice, of which a gathering makes a tensor together with others. */
@@ -39,6 +40,7 @@ export class Gathering {
   readonly files: StoredFile[] = [];
   readonly tensors = new Map<string, GrowingTensor>();
   readonly #slices: TimeSlices;
+  #count = 0;
 
   constructor(slices: TimeSlices) {
     this.#slices = slices;
@@ -57,7 +59,10 @@ export class Gathering {
     known.slices.push(slice);
   }
 
-  /** All that a rank of a checkpoint of our own wrote. */
+  /**
+   * All that a rank of a checkpoint of our own wrote.
+   * @throws {SnapshardError} as {@link add}; `ERR_SNAPSHARD_NO_MEMORY`
+   */
   async addRank({ files, tensors, digests }: RankManifest): Promise<void> {
     const firstFile = this.files.length;
     let chunk = 0;
@@ -75,11 +80,14 @@ export class Gathering {
       const chunkDigests = { path: digests.name, offset: firstChunk * digestBytes };
       this.files.push({ path, bytes, headerBytes, group, digest, chunkDigests });
     }
+    this.#count += tensors.length;
+    checkSliceCount(this.#count);
   }
 
   #addTensor(tensor: RankTensor, { file, group, chunk }: { file: number; group: string; chunk: number }): void {
     const { name, dtype, globalShape, origin, shape, digest } = tensor;
     const [begin, end] = tensor.range;
-    this.add({ name, dtype, globalShape, group, slice: { file, begin, end, origin, shape, digest, firstChunk: chunk } });
+    const slice = { file, begin, end, origin, shape, digest, firstChunk: chunk };
+    this.add({ name, dtype, globalShape, group, slice });
   }
 }
