@@ -82,6 +82,28 @@ async function readFile(path: string): Promise<StoredCheckpoint> {
   return path.endsWith(indexSuffix) ? readIndexed(dirname(path), basename(path)) : readLoneFile(path);
 }
 
+/** Opens a directory, and closes it again where what is read from it fails. */
+async function openBelow(
+  directory: string,
+  read: (store: NativeStore) => Promise<Omit<OpenedCheckpoint, 'store'>>,
+): Promise<OpenedCheckpoint> {
+  const store = await NativeStore.open(directory);
+  try {
+    return { store, ...(await read(store)) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a checkpoint of our own.
+ * @throws {SnapshardError} as {@link readOwn}
+ */
+export function openOwn(path: string): Promise<OpenedCheckpoint> {
+  return openBelow(path, async (store) => ({ path: store.root, followLinks: false, stored: await readOwn(store) }));
+}
+
 /**
  * Opens what is there: a checkpoint of our own; a safetensors file; a folder of those, with an index (also by the path
  * of that index) or without, from Hugging Face or PyTorch DCP.
@@ -96,12 +118,7 @@ export async function openStored(path: string): Promise<OpenedCheckpoint> {
   }
   const absolute = resolve(path);
   const lone = await isFile(absolute);
-  const store = await NativeStore.open(lone ? dirname(absolute) : absolute);
-  try {
-    if (!lone) return { path: absolute, store, ...(await readDirectory(store)) };
-    return { path: absolute, store, followLinks: true, stored: await readFile(absolute) };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+  if (!lone) return openBelow(absolute, async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
+  const read = async () => ({ path: absolute, followLinks: true, stored: await readFile(absolute) });
+  return openBelow(dirname(absolute), read);
 }

@@ -65,6 +65,6 @@ export interface StoredCheckpoint {
   readonly files: readonly StoredFile[];
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly sideFiles: ReadonlyMap<string, StoredSideFile>;
-  /** What else the manifest lists with a digest: indexes, rank manifests, files of chunk digests; none where others wrote it. */
+  /** What else the manifest lists: indexes, rank manifests, files of chunk digests. None where others wrote it. */
   readonly listedFiles: ReadonlyMap<string, StoredSideFile>;
 }
