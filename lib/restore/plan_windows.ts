@@ -185,12 +185,21 @@ export function* cutWindows(
   if (!builder.empty) yield builder.finish();
 }
 
-/** All chunks of slices, with nothing to copy, in windows of at most so many chunks. */
-export function* cutWhole(slices: Iterable<PlannedSlice>, chunks: number): Generator<Window, void, undefined> {
+/**
+ * All chunks of slices, with nothing to copy, in windows of at most so many chunks.
+ * @param isThere whether a file goes as far as a chunk
+ */
+export function* cutWhole(
+  slices: Iterable<PlannedSlice>,
+  chunks: number,
+  isThere: (file: number, end: number) => boolean = () => true,
+): Generator<Window, void, undefined> {
   const limits = { chunks, copies: 1 };
   let builder = new WindowBuilder(limits);
   for (const planned of slices) {
+    const { file, begin, end } = planned.slice;
     for (let index = 0; index < chunksOf(planned.slice); index += 1) {
+      if (!isThere(file, Math.min(end, begin + (index + 1) * chunkBytes))) break;
       if (!builder.hasRoom(true)) {
         yield builder.finish();
         builder = new WindowBuilder(limits);

@@ -23,6 +23,11 @@ export interface CheckpointOptions {
   verify?: boolean | undefined;
 }
 
+export interface LatestOptions extends CheckpointOptions {
+  /** Reads and compares all data of a checkpoint before it counts as whole. Default `false`. */
+  verifyFirst?: boolean | undefined;
+}
+
 export interface ReadOptions {
   /** Ends the read, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
@@ -51,10 +56,12 @@ export interface ResolvedCheckpointOptions extends StagingOptions {
   readonly verify: boolean;
 }
 
-const openSchema = z.strictObject({
+const openFields = {
   ...stagingFields({ stagingBytes: 256 * MiB, blockBytesMin: 2 * MiB }),
   verify: z.boolean('a boolean').default(true),
-});
+};
+const openSchema = z.strictObject(openFields);
+const latestSchema = z.strictObject({ ...openFields, verifyFirst: z.boolean('a boolean').default(false) });
 
 const signal = matching<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional();
 const verify = z.boolean('a boolean').optional();
@@ -77,6 +84,14 @@ function isIterable(value: unknown): boolean {
 /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */
 export function resolveCheckpointOptions(options: CheckpointOptions | undefined): ResolvedCheckpointOptions {
   const resolved = validate(openSchema, options ?? {}, 'the options of openCheckpoint');
+  return { ...resolved, stagingBytes: wholeBlocks(resolved) };
+}
+
+/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */
+export function resolveLatestOptions(
+  options: LatestOptions | undefined,
+): ResolvedCheckpointOptions & { readonly verifyFirst: boolean } {
+  const resolved = validate(latestSchema, options ?? {}, 'the options of latestCheckpoint');
   return { ...resolved, stagingBytes: wholeBlocks(resolved) };
 }
 

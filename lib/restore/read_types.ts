@@ -74,6 +74,13 @@ export interface TensorInfo {
   readonly slices: readonly SliceInfo[];
 }
 
+/** A side file, as the manifest lists it. */
+export interface SideFileInfo {
+  readonly name: string;
+  readonly bytes: number;
+  readonly digest: string | undefined;
+}
+
 /** Bytes that are not what they were saved as, or not there. */
 export interface Damage {
   /** Name of the file in the checkpoint. */

@@ -145,7 +145,7 @@ describe('slices that overlap or leave gaps', () => {
   });
 
   it('are read where they cover what is wanted, replicas once', () => {
-    const stored = store({ dtype: 'I16' as Dtype, shape, regions: [rows(0, 4), rows(0, 4), rows(1, 3)], places: [0, 1, 2] });
+    const stored = store({ dtype: 'I16', shape, regions: [rows(0, 4), rows(0, 4), rows(1, 3)], places: [0, 1, 2] });
     const memory = new Memory();
     const wanted = want(stored, memory, { origin: [0, 1], shape: [4, 5] });
     const [window, ...others] = readAll(stored, [wanted], memory);

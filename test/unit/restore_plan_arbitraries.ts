@@ -123,13 +123,12 @@ export const storedArbitrary: fc.Arbitrary<Stored> = fc
 export function regionArbitrary(shape: readonly number[]): fc.Arbitrary<Region> {
   return fc
     .tuple(...shape.map((size) => fc.tuple(fc.nat(size), fc.nat(size)).map((pair) => pair.sort((a, b) => a - b))))
-    .map((pairs) => ({ origin: pairs.map(([begin]) => begin!), shape: pairs.map(([begin, end]) => end! - begin!) }));
+    .map((pairs) => ({ origin: pairs.map(([begin]) => begin), shape: pairs.map(([begin, end]) => end - begin) }));
 }
 
 /** Memory for regions, cut into pieces in one buffer or several, with something between them that must stay. */
 export class Memory {
   readonly targets: Buffer[] = [];
-  readonly #free: boolean[][] = [];
 
   /** Room for so many bytes, in pieces that end at the given places. */
   place(bytes: number, ends: readonly number[]): Piece[] {
