@@ -23,8 +23,8 @@ export interface LatestStored {
 }
 
 /**
- * Looks at the data of a checkpoint. Resolves to what is wrong with it, or to `undefined`; a `SnapshardError` that tells
- * of the checkpoint counts as that, too.
+ * Looks at the data of a checkpoint. Resolves to what is wrong with it, or to `undefined`; a `SnapshardError` that
+ * tells of the checkpoint counts as that, too.
  */
 export type DataCheck = (opened: OpenedCheckpoint) => Promise<string | undefined>;
 
@@ -83,6 +83,7 @@ class Search {
   }
 
   async #newestOf(names: readonly string[]): Promise<OpenedCheckpoint | 'gone' | undefined> {
+    this.#forgetAllBut(new Set(names));
     for (const name of names) {
       const partial = parsePartialDirectory(name);
       if (partial !== undefined) this.#passOver(name, partial.step, halfWritten);
@@ -99,6 +100,12 @@ class Search {
 
   #passOver(name: string, step: number, reason: string): void {
     this.#passedOver.set(name, { path: join(this.#root.root, name), step, reason });
+  }
+
+  #forgetAllBut(names: ReadonlySet<string>): void {
+    for (const name of [...this.#passedOver.keys()]) {
+      if (!names.has(name)) this.#passedOver.delete(name);
+    }
   }
 
   /** From a step on, newest first. */

@@ -73,9 +73,8 @@ async function listOnce(store: Store, known: Map<string, ListedCheckpoint>): Pro
 }
 
 /**
- * The checkpoints of a root by step, the newest last. Of a step that was replaced the newest that is intact is listed,
- * and before and after it none but damaged ones that are newer. Only manifests are read; what is half-written is left
- * out.
+ * The checkpoints of a root by step and generation, the newest last. Of each step that is the highest generation whose
+ * manifest is intact, and any damaged ones above it. Only manifests are read, and what is half-written is left out.
  * @param root the directory that holds the checkpoints
  * @throws {SnapshardError} `ERR_SNAPSHARD_NOT_FOUND` where there is no such directory
  */
