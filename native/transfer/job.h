@@ -34,6 +34,8 @@ struct Claim {
 // wait for what is in flight.
 class Job : public IoListener, public std::enable_shared_from_this<Job> {
  public:
+  ~Job() override;
+
   enum class Kind : uint8_t { kWrite, kRead };
 
   [[nodiscard]] Kind kind() const { return kind_; }
@@ -54,7 +56,6 @@ class Job : public IoListener, public std::enable_shared_from_this<Job> {
 
  protected:
   Job(Kind kind, std::shared_ptr<Staging> staging);
-  ~Job() override;
 
   // Hands it to the scheduler, once.
   void begin_life();

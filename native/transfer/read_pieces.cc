@@ -98,10 +98,11 @@ bool Read::issue(IoRequest& request) {
 // Asks for all that has not landed.
 void Read::resume(Piece& piece) {
   const uint64_t alignment = piece.buffered ? 1 : files_[piece.file].input.offset_alignment();
+  const uint64_t end = piece.buffered ? needed_bytes(piece) : piece.span.end - piece.span.begin;
   const uint64_t from = round_down(piece.landed_bytes, alignment);
   piece.data = piece.memory() + from;
   piece.offset = piece.span.begin + from;
-  piece.bytes = static_cast<uint32_t>(piece.span.end - piece.offset);
+  piece.bytes = static_cast<uint32_t>(end - from);
   staging_->engine_for(piece.buffered).submit(&piece);
 }
 
