@@ -1,5 +1,6 @@
 import { SnapshardError } from '../errors.js';
 import { quote } from '../tensor/describe.js';
+import { compareNames } from './text.js';
 
 /** Which tensors a command is about. */
 export interface Selection {
@@ -24,17 +25,19 @@ function nameTest(pattern: string): (name: string) => boolean {
 }
 
 /**
- * The tensors that a selection takes, in their order.
+ * The tensors that a selection takes, by name.
  * @throws {SnapshardError} `ERR_SNAPSHARD_NOT_FOUND` where it names something and takes nothing
  */
 export function select<T extends Selectable>(tensors: Iterable<T>, { filter, group }: Selection): T[] {
   const tests = filter.map(nameTest);
   const groups = new Set(group);
-  const selected = [...tensors].filter(
-    (tensor) =>
-      (groups.size === 0 || groups.has(tensor.group)) &&
-      (tests.length === 0 || tests.some((test) => test(tensor.name))),
-  );
+  const selected = [...tensors]
+    .filter(
+      (tensor) =>
+        (groups.size === 0 || groups.has(tensor.group)) &&
+        (tests.length === 0 || tests.some((test) => test(tensor.name))),
+    )
+    .sort((left, right) => compareNames(left.name, right.name));
   if (selected.length > 0 || (filter.length === 0 && group.length === 0)) return selected;
   const wanted = [...filter.map((text) => `--filter ${quote(text)}`), ...group.map((text) => `--group ${quote(text)}`)];
   throw new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', `No tensor of the checkpoint is selected by ${wanted.join(' ')}.`);

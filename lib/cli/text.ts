@@ -35,6 +35,13 @@ export function printable(text: string): string {
   return text.replace(controlCharacters, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+const collator = new Intl.Collator('en', { numeric: true });
+
+/** `layers.9` before `layers.10` */
+export function compareNames(left: string, right: string): number {
+  return collator.compare(left, right);
+}
+
 /** Pieces of at most `width` characters. */
 export function wrap(text: string, width: number): string[] {
   if (text.length <= width) return [text];

@@ -1,9 +1,13 @@
+import { compareNames } from './text.js';
+
 /** What the tree shows of a tensor. */
 export interface TreeTensor {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly bytes: number;
+  /** What else there is to say of it; told once only of neighbours of which the same is said. */
+  readonly note?: string;
 }
 
 export interface TreeNode {
@@ -24,8 +28,6 @@ interface Draft {
   tensor: TreeTensor | undefined;
   readonly children: Map<string, Draft>;
 }
-
-const collator = new Intl.Collator('en', { numeric: true });
 
 /** What goes deeper is one label. */
 const levelsMax = 32;
@@ -76,13 +78,13 @@ function finish(draft: Draft): Finished {
 }
 
 function byLabel(left: Draft, right: Draft): number {
-  return collator.compare(left.label, right.label);
+  return compareNames(left.label, right.label);
 }
 
 function leaf(label: string, tensor: TreeTensor | undefined): Finished {
   const bytes = tensor?.bytes ?? 0;
   const node = { label, alike: 1, tensors: tensor === undefined ? 0 : 1, bytes, tensor, children: [] };
-  return { node, inside: tensor === undefined ? '' : `${tensor.dtype} ${tensor.shape.join()}` };
+  return { node, inside: tensor === undefined ? '' : `${tensor.dtype} ${tensor.shape.join()} ${tensor.note ?? ''}` };
 }
 
 const numberedPattern = /^(\d+)(\D.*)?$/s;

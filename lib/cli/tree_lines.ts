@@ -25,6 +25,7 @@ export function treeLines(root: TreeNode, depth: number, width: number): string[
       { title: 'size', align: 'right', text: ({ node }) => sizeText(node.bytes) },
       { title: 'dtype', text: ({ node }) => node.tensor?.dtype ?? '' },
       { title: 'shape', text: ({ node }) => (node.tensor === undefined ? '' : shapeText(node.tensor.shape)) },
+      { title: '', text: ({ node }) => node.tensor?.note ?? '' },
     ],
     lines,
     width,
