@@ -16,9 +16,9 @@ export const disk = {
 
 let handles = 0;
 
-function asNative(error: unknown): unknown {
+function asNative(error: unknown, path = ''): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
-  return code === undefined || syscall === undefined ? error : nativeError('system', code, syscall);
+  return code === undefined || syscall === undefined ? error : nativeError('system', code, syscall, path);
 }
 
 async function call<T>(name: string, store: StoreHandle, path: string, effect: (path: string) => Promise<T>): Promise<T> {
@@ -28,7 +28,7 @@ async function call<T>(name: string, store: StoreHandle, path: string, effect: (
     await disk.before(name, join(directory, path));
     return await effect(join(directory, path));
   } catch (error) {
-    throw asNative(error);
+    throw asNative(error, path);
   }
 }
 
