@@ -144,12 +144,7 @@ export class Checkpoint {
     this.#source.requireOpen();
     const chosen = this.#choose(checked);
     const memory = new FreshMemory();
-    try {
-      for (const tensor of chosen) memory.add(tensor, checkSlice(tensor, undefined));
-    } catch (error) {
-      memory.drop();
-      throw error;
-    }
+    for (const tensor of chosen) memory.add(tensor, checkSlice(tensor, undefined));
     const read = await this.#source.run(() => this.#reader.readFresh(memory, checked));
     return new Map(chosen.map(({ name }, index) => [name, read[index]!]));
   }

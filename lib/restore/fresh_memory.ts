@@ -1,6 +1,5 @@
 import { constants } from 'node:buffer';
 import { SnapshardError } from '../errors.js';
-import { allocateLease, leaseOf, type Lease } from '../memory/lease.js';
 import { quote } from '../tensor/describe.js';
 import { tensorBytes } from '../tensor/shape.js';
 import { SourceKind } from '../tensor/source.js';
@@ -10,14 +9,10 @@ import type { ReadTensor } from './read_types.js';
 import type { ReadRequested } from './reader.js';
 import type { StoredTensor } from './stored.js';
 
-/** From here on memory is a lease: the device writes to it directly. Below, a buffer of JavaScript is cheaper. */
-const leaseBytesMin = 4 * 1024 * 1024;
-
 interface Fresh {
   readonly tensor: StoredTensor;
   readonly region: Region;
   readonly buffer: ArrayBuffer;
-  readonly lease: Lease | undefined;
 }
 
 function tooLarge({ name }: StoredTensor, bytes: number): SnapshardError {
@@ -28,17 +23,25 @@ function tooLarge({ name }: StoredTensor, bytes: number): SnapshardError {
   );
 }
 
+function allocate({ name }: StoredTensor, bytes: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch (cause) {
+    const message = `There is no memory for the ${bytes} bytes of tensor ${quote(name)}: use \`stream\`, or free some.`;
+    throw new SnapshardError('ERR_SNAPSHARD_NO_MEMORY', message, { cause });
+  }
+}
+
 /** Memory for what is read, made as it is asked for. */
 export class FreshMemory {
   readonly #all: Fresh[] = [];
   #bytes = 0;
 
-  /** @throws {SnapshardError} `INVALID_ARGUMENT` for more than one `ArrayBuffer` holds; `NO_MEMORY` */
+  /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` for more than one `ArrayBuffer` holds; `NO_MEMORY` */
   add(tensor: StoredTensor, region: Region): void {
     const bytes = tensorBytes(tensor.name, tensor.dtype, region.shape);
     if (bytes > constants.MAX_LENGTH) throw tooLarge(tensor, bytes);
-    const lease = bytes < leaseBytesMin ? undefined : allocateLease(bytes);
-    this.#all.push({ tensor, region, lease, buffer: lease === undefined ? new ArrayBuffer(bytes) : lease.buffer });
+    this.#all.push({ tensor, region, buffer: allocate(tensor, bytes) });
     this.#bytes += bytes;
   }
 
@@ -49,10 +52,8 @@ export class FreshMemory {
         return { tensor, ...region, pieces };
       }),
       memory: {
-        targets: this.#all.map(({ buffer, lease }) => (lease === undefined ? buffer : leaseOf(buffer)!.handle)),
-        targetKinds: Uint8Array.from(this.#all, ({ lease }) =>
-          lease === undefined ? SourceKind.Buffer : SourceKind.Lease,
-        ),
+        targets: this.#all.map(({ buffer }) => buffer),
+        targetKinds: new Uint8Array(this.#all.length).fill(SourceKind.Buffer),
       },
       bytes: this.#bytes,
     };
@@ -62,10 +63,5 @@ export class FreshMemory {
     return this.#all.map(({ tensor, region, buffer }) => {
       return { dtype: tensor.dtype, shape: [...region.shape], data: new Uint8Array(buffer), verified };
     });
-  }
-
-  /** Gives the memory back, when the read has failed. */
-  drop(): void {
-    for (const { lease } of this.#all) lease?.dispose();
   }
 }

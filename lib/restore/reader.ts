@@ -69,14 +69,9 @@ export class Reader {
     return { bytes, verified, ...(totals ?? nothingRead), seconds };
   }
 
-  /** As {@link Reader.read}, into memory that is given back where that fails. */
+  /** As {@link Reader.read}, into memory that nobody else has seen. */
   async readFresh(memory: FreshMemory, options: ReadOptions): Promise<ReadTensor[]> {
-    try {
-      const { verified } = await this.read(memory.request(), options);
-      return memory.tensors(verified);
-    } catch (error) {
-      memory.drop();
-      throw error;
-    }
+    const { verified } = await this.read(memory.request(), options);
+    return memory.tensors(verified);
   }
 }
