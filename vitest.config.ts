@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config';
+import { plantFaults } from './test/model/plants.js';
 
 const minute_ms = 60_000;
+const modelTimeout_ms = (process.env.SNAPSHARD_MODEL === 'long' ? 600 : 5) * minute_ms;
 
-const project = (name: string, testTimeout: number, globalSetup: string[] = []) => ({
+const project = (name: string, testTimeout: number, globalSetup: string[] = [], setupFiles: string[] = []) => ({
   extends: true as const,
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, globalSetup },
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, globalSetup, setupFiles },
 });
 
 export default defineConfig({
@@ -15,6 +17,7 @@ export default defineConfig({
     retry: process.env.CI === undefined ? 0 : 1,
     projects: [
       project('unit', minute_ms),
+      { ...project('model', modelTimeout_ms, [], ['test/model/setup.ts']), plugins: [plantFaults()] },
       project('integration', 2 * minute_ms),
       project('faults', 2 * minute_ms),
       project('interop', 2 * minute_ms, ['test/interop/setup.ts']),

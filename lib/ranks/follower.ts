@@ -15,8 +15,8 @@ import { syncRoot } from '../store/publish.js';
 import type { Store } from '../store/store.js';
 import type { Backoff } from './backoff.js';
 import { describeFailure, joinFailures, toError, type Failure } from './failure.js';
-import { takeAway, tellFailure } from './give_up.js';
-import { handIn } from './hand_in.js';
+import { takeAway, tellFailure, tellOnFullDisk } from './give_up.js';
+import { completePart, handIn } from './hand_in.js';
 import { isDeadline, withRanks } from './late.js';
 import { SaveRecords } from './save_records.js';
 import { requireCurrent, type Session } from './session.js';
@@ -41,6 +41,7 @@ export class Follower implements SaveProtocol {
   /** Other saves that rank 0 was seen at, and has been told that this rank is not. */
   readonly #refused = new Set<string>();
   #found = false;
+  /** It is, or it may be. */
   #handedIn = false;
   #decided: Promise<Publication> | undefined;
   /** What others said, which need not be told them again. */
@@ -76,8 +77,9 @@ export class Follower implements SaveProtocol {
   }
 
   async publish(files: RankFiles): Promise<Publication> {
-    await handIn(this.#store, this.path, this.#session.rank, files);
+    await completePart(this.#store, this.path, this.#session.rank, files);
     this.#handedIn = true;
+    await handIn(this.#store, this.path, this.#session.rank);
     this.#backoff.restart();
     const publication = (await this.#decided)!;
     await syncRoot(this.#store, publication.name);
@@ -89,12 +91,21 @@ export class Follower implements SaveProtocol {
     const before = this.#found ? await this.#ending() : undefined;
     if (before !== undefined) return before;
     const failure = isDeadline(reason) ? await this.#late(reason) : reason;
-    const told = await tellFailure(this.#store, this.#records, describeFailure(this.#session.rank, failure), shards);
+    const told = await tellFailure(this.#records, describeFailure(this.#session.rank, failure));
     // Before it is handed in, nobody can publish without it.
     if (!this.#found || (told && !this.#handedIn)) return { failure };
-    const taken = await takeAway(this.#store, this.#records);
-    if (taken && told) await this.#store.removeTree(this.#records.deadName).catch(() => undefined);
-    return (taken ? undefined : await this.#ending()) ?? { failure };
+    return await this.#takeAway(failure, told, shards);
+  }
+
+  /** Whichever rename is first decides, this one or that of rank 0: until then, no shard may be missing. */
+  async #takeAway(failure: unknown, told: boolean, shards: readonly string[]): Promise<Ending> {
+    if (!(await takeAway(this.#records))) return (await this.#ending()) ?? { failure };
+    const { deadName } = this.#records;
+    const record = describeFailure(this.#session.rank, failure);
+    const heard = told || (await tellOnFullDisk(this.#records, record, deadName, shards));
+    // Where it could not be told, the name tells who it was.
+    if (heard) await this.#store.removeTree(deadName).catch(() => undefined);
+    return { failure };
   }
 
   async #awaitDirectory(): Promise<void> {
@@ -147,7 +158,7 @@ export class Follower implements SaveProtocol {
       if (this.#isAhead(theirs)) throw toError(failure);
       if (this.#refused.has(name)) continue;
       this.#refused.add(name);
-      await tellFailure(this.#store, new SaveRecords(this.#session, theirs), failure, []);
+      await tellFailure(new SaveRecords(this.#session, theirs), failure);
     }
   }
 
@@ -223,6 +234,7 @@ export class Follower implements SaveProtocol {
   /** How it has ended by now; `undefined` if it has not. */
   async #ending(): Promise<Ending | undefined> {
     try {
+      if ((await this.#store.list('')).includes(this.path)) return undefined;
       const publication = await this.#fate();
       if (publication === undefined) return undefined;
       await syncRoot(this.#store, publication.name);

@@ -1,26 +1,10 @@
 import { hasErrno } from '../store/native_error.js';
-import type { Store } from '../store/store.js';
 import type { Failure } from './failure.js';
 import type { SaveRecords } from './save_records.js';
 
-/**
- * Tells the others why this rank gives the save up. On a full disk, what it wrote itself makes room for saying so.
- * @returns whether it could be told
- */
-export async function tellFailure(
-  store: Store,
-  records: SaveRecords,
-  failure: Failure,
-  shards: readonly string[],
-): Promise<boolean> {
+/** Tells the others why this rank gives a save up. Resolves to whether it could. */
+export async function tellFailure(records: SaveRecords, failure: Failure): Promise<boolean> {
   try {
-    await records.tell(failure);
-    return true;
-  } catch (error) {
-    if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) return false;
-  }
-  try {
-    for (const shard of shards) await store.removeTree(`${records.path}/${shard}`);
     await records.tell(failure);
     return true;
   } catch {
@@ -29,10 +13,28 @@ export async function tellFailure(
 }
 
 /**
- * Takes the directory of a save away, so that nobody can publish it any more.
- * @returns whether this call did
+ * Where telling failed, on a full disk most likely: what this rank wrote itself makes room for it. Only for a save that
+ * nobody can publish any more.
+ * @param directory where the shards lie now
  */
-export async function takeAway(store: Store, records: SaveRecords): Promise<boolean> {
+export async function tellOnFullDisk(
+  records: SaveRecords,
+  failure: Failure,
+  directory: string,
+  shards: readonly string[],
+): Promise<boolean> {
+  const { store } = records.session;
+  try {
+    for (const shard of shards) await store.removeTree(`${directory}/${shard}`);
+  } catch {
+    return false;
+  }
+  return await tellFailure(records, failure);
+}
+
+/** Takes the directory of a save away, so that nobody can publish it any more. Resolves to whether this call did. */
+export async function takeAway(records: SaveRecords): Promise<boolean> {
+  const { store } = records.session;
   try {
     await store.rename(records.path, records.deadName);
     return true;

@@ -8,7 +8,7 @@ import { joinsDirectory, sessionsOf, type Patience, type RankIdentity, type Sess
 
 /**
  * Every other rank leaves its nonce in each session of its run that is not closed yet, and belongs to the one whose
- * roster holds it. Sessions that were closed before it came are those of earlier processes: it waits for another.
+ * roster holds it. Sessions that were closed when it first looked are those of earlier processes: it waits for another.
  * @throws {SnapshardError} `ERR_SNAPSHARD_DEADLINE`, saying what it saw meanwhile; `SESSION_OVER` when another process
  *   of the same rank took its place; what rank 0 wrote instead of a roster
  */
@@ -27,7 +27,8 @@ export async function joinSession(identity: RankIdentity, patience: Patience): P
 class Joins {
   readonly #identity: RankIdentity;
   readonly #joined = new Set<string>();
-  readonly #missed = new Set<string>();
+  /** Closed at the first look. */
+  #earlier: ReadonlySet<string> | undefined;
 
   constructor(identity: RankIdentity) {
     this.#identity = identity;
@@ -36,16 +37,13 @@ class Joins {
   async look(): Promise<Session | undefined> {
     const { store, run } = this.#identity;
     const { nonces, closed } = sessionsOf(run, await store.list(''));
+    this.#earlier ??= closed;
     for (const nonce of closed) {
-      if (!this.#joined.has(nonce)) {
-        this.#missed.add(nonce);
-        continue;
-      }
-      const session = await this.#enter(nonce);
+      const session = this.#earlier.has(nonce) ? undefined : await this.#enter(nonce);
       if (session !== undefined) return session;
     }
     for (const nonce of nonces) {
-      if (!this.#joined.has(nonce) && !this.#missed.has(nonce)) await this.#join(nonce);
+      if (!this.#joined.has(nonce) && !closed.has(nonce)) await this.#join(nonce);
     }
     return undefined;
   }
@@ -95,7 +93,10 @@ class Joins {
       const message = `By the deadline of rank ${rank}, ${ranksText(missing)} of ${worldSize} had not opened a writer on ${store.root}.`;
       return new SnapshardError('ERR_SNAPSHARD_DEADLINE', message, details(missing));
     }
-    if (this.#missed.size > 0 && this.#joined.size === 0) {
+    const earlier = [...(this.#earlier ?? [])].sort().at(-1);
+    if (earlier !== undefined && this.#joined.size === 0) {
+      const roster = await this.#readRoster(earlier);
+      if (roster !== undefined && 'failure' in roster) return toError(roster.failure);
       const message = `The ranks of this run met before rank ${rank} came, and rank 0 did not call them again: restart all ranks together.`;
       return new SnapshardError('ERR_SNAPSHARD_SESSION_OVER', message, details([rank]));
     }

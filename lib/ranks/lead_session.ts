@@ -7,13 +7,12 @@ import {
   type Join,
 } from '../layout/names.js';
 import { ranksText } from '../layout/ranks_text.js';
-import { hasErrno } from '../store/native_error.js';
 import { newNonce } from '../store/nonce.js';
 import { renameOwn } from '../store/rename.js';
 import { retire } from '../store/retire.js';
 import { describeFailure } from './failure.js';
 import { encodeRoster } from './roster.js';
-import { joinsDirectory, sessionsOf, type Patience, type RankIdentity, type Session } from './session.js';
+import { inSession, joinsDirectory, sessionsOf, type Patience, type RankIdentity, type Session } from './session.js';
 
 /**
  * Rank 0 makes the session of its run, waits until every rank has come, and writes down who has. What an earlier rank 0
@@ -25,10 +24,11 @@ export async function leadSession(identity: RankIdentity, patience: Patience): P
   const { store, run, rank, worldSize, writer } = identity;
   await endEarlierSessions(identity);
   const nonce = newNonce();
-  await Promise.all([
+  const made = [
     store.makeDirectory(sessionDirectoryName(run, nonce), true),
     store.makeDirectory(joinsDirectory(run, nonce), false),
-  ]);
+  ];
+  await inSession(store, Promise.all(made));
   try {
     const own = { rank, worldSize, nonce: writer };
     const roster = await gatherRanks(identity, nonce, own, patience);
@@ -40,14 +40,14 @@ export async function leadSession(identity: RankIdentity, patience: Patience): P
   }
 }
 
-/** Takes away what earlier sessions of the run left, saves under way first. */
+/** Takes away what earlier sessions of the run left: themselves first, so that whoever looks for a save knows. */
 async function endEarlierSessions({ store, run }: RankIdentity): Promise<void> {
   const names = await store.list('');
   const { nonces, closed } = sessionsOf(run, names);
   const owners = new Set([...nonces, ...closed]);
   const partials = names.filter((name) => owners.has(parseSessionPartial(name)?.session ?? ''));
   const directories = [...nonces].map((nonce) => sessionDirectoryName(run, nonce));
-  await retire(store, [...partials, ...directories]);
+  await retire(store, [...directories, ...partials]);
   for (const nonce of closed) await store.removeTree(rosterName(run, nonce));
 }
 
@@ -60,7 +60,7 @@ async function gatherRanks(
   const { store, run, worldSize } = identity;
   let here = 0;
   for (;;) {
-    const names = await listJoins(identity, nonce);
+    const names = await inSession(store, store.list(joinsDirectory(run, nonce)));
     const joins = [own, ...names.flatMap((name) => parseJoin(name) ?? [])];
     requireAgreement(joins, worldSize);
     const roster = latestByRank(joins);
@@ -69,16 +69,6 @@ async function gatherRanks(
     if (roster.size > here) backoff.restart();
     here = roster.size;
     await backoff.pause();
-  }
-}
-
-async function listJoins({ store, run }: RankIdentity, nonce: string): Promise<string[]> {
-  try {
-    return await store.list(joinsDirectory(run, nonce));
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT', 'ESTALE')) throw error;
-    const message = 'Another rank 0 of this run has started meanwhile: is it running twice? Give each run its own `runId`.';
-    throw new SnapshardError('ERR_SNAPSHARD_SESSION_OVER', message, { cause: error, ranks: [0], path: store.root });
   }
 }
 
@@ -109,6 +99,6 @@ function notAllCame(roster: ReadonlyMap<number, string>, worldSize: number, root
 /** By rename: whoever sees it sees all of it. A session that was taken away has no roster. */
 async function writeRoster({ store, run }: RankIdentity, nonce: string, contents: Uint8Array): Promise<void> {
   const unfinished = `${sessionDirectoryName(run, nonce)}/${newNonce()}.tmp`;
-  await store.writeFiles([{ path: unfinished, contents }]);
-  await renameOwn(store, unfinished, rosterName(run, nonce));
+  await inSession(store, store.writeFiles([{ path: unfinished, contents }]));
+  await inSession(store, renameOwn(store, unfinished, rosterName(run, nonce)));
 }

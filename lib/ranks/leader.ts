@@ -8,9 +8,9 @@ import type { Ending, Publication, RankFiles, SaveFacts, SaveProtocol } from '..
 import { preparePartial, publish } from '../store/publish.js';
 import type { Store } from '../store/store.js';
 import type { Backoff } from './backoff.js';
-import { describeFailure, joinFailures, toError } from './failure.js';
+import { describeFailure, joinFailures, toError, type Failure } from './failure.js';
 import { takeAway, tellFailure } from './give_up.js';
-import { handIn } from './hand_in.js';
+import { completePart, handIn } from './hand_in.js';
 import { isDeadline, withRanks } from './late.js';
 import { RankCheck, type CheckedRanks } from './rank_check.js';
 import { SaveRecords } from './save_records.js';
@@ -65,7 +65,9 @@ export class Leader implements SaveProtocol {
   }
 
   async publish(files: RankFiles): Promise<Publication> {
-    await handIn(this.#store, this.path, this.#parts.session.rank, files);
+    const { rank } = this.#parts.session;
+    await completePart(this.#store, this.path, rank, files);
+    await handIn(this.#store, this.path, rank);
     this.#backoff.restart();
     const { ranks, sideFiles } = (await this.#collected)!;
     const { step, time, metadata, overwrite } = this.#facts;
@@ -82,17 +84,18 @@ export class Leader implements SaveProtocol {
     return { name, digest, superseded };
   }
 
-  async giveUp(reason: unknown, shards: readonly string[]): Promise<Ending> {
+  async giveUp(reason: unknown): Promise<Ending> {
     this.#onEnded(false);
     if (reason instanceof SnapshardError && reason.code === 'ERR_SNAPSHARD_DURABILITY_UNKNOWN') return { failure: reason };
     const failure = await this.#explain(reason);
-    const told = describeFailure(this.#parts.session.rank, failure);
-    const done = await tellFailure(this.#store, this.#records, told, shards);
+    const record = describeFailure(this.#parts.session.rank, failure);
+    const told = await tellFailure(this.#records, record);
     if (this.#begun) {
-      await takeAway(this.#store, this.#records);
-      await this.#removeDead().catch(() => undefined);
+      const taken = await takeAway(this.#records);
+      // A Btrfs at its quota refuses to rename, and not to delete; and nobody else publishes.
+      if (!taken) await this.#store.removeTree(this.path).catch(() => undefined);
+      await this.#removeDead(told ? undefined : record).catch(() => undefined);
     }
-    if (!done) await tellFailure(this.#store, this.#records, told, []);
     return { failure };
   }
 
@@ -126,7 +129,7 @@ export class Leader implements SaveProtocol {
 
   async #look(): Promise<void> {
     const names = await this.#listHandedIn();
-    const failed = await this.#failedRanks();
+    const failed = await this.#records.failedRanks();
     if (failed.length > 0) throw await this.#failureOf(failed);
     for (const name of names) {
       const rank = parseRankManifestName(name);
@@ -143,20 +146,10 @@ export class Leader implements SaveProtocol {
     }
   }
 
-  async #failedRanks(): Promise<number[]> {
-    try {
-      return await this.#records.failedRanks();
-    } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'ESTALE')) throw error;
-      requireCurrent(this.#parts.session, await this.#store.list(''));
-      throw error;
-    }
-  }
-
   /** Who took the directory away from under us, and why. */
   async #takenAway(): Promise<SnapshardError> {
     const names = await this.#store.list('');
-    const failed = [...this.#records.takenBy(names), ...(await this.#failedRanks())];
+    const failed = [...this.#records.takenBy(names), ...(await this.#records.failedRanks())];
     if (failed.length > 0) return await this.#failureOf([...new Set(failed)]);
     requireCurrent(this.#parts.session, names);
     const message = `Somebody took ${this.path} away: nothing but this run's ranks may touch it.`;
@@ -178,8 +171,24 @@ export class Leader implements SaveProtocol {
     return withRanks(reason, `${ranksText(missing)} had handed in nothing`, missing);
   }
 
-  async #removeDead(): Promise<void> {
+  /**
+   * The name of what another rank took away tells who it was. On a full disk, it goes only when its contents have made
+   * room for saying so.
+   */
+  async #removeDead(untold: Failure | undefined): Promise<void> {
     const names = await this.#store.list('');
-    for (const rank of this.#records.takenBy(names)) await this.#store.removeTree(this.#records.deadNameOf(rank));
+    const takers = this.#records.takenBy(names);
+    let told = untold === undefined;
+    if (untold !== undefined) {
+      for (const rank of takers) await this.#empty(this.#records.deadNameOf(rank));
+      told = await tellFailure(this.#records, untold);
+    }
+    for (const rank of takers) {
+      if (told || rank === this.#parts.session.rank) await this.#store.removeTree(this.#records.deadNameOf(rank));
+    }
+  }
+
+  async #empty(directory: string): Promise<void> {
+    for (const name of await this.#store.list(directory)) await this.#store.removeTree(`${directory}/${name}`);
   }
 }

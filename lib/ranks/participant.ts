@@ -80,8 +80,8 @@ export class Participant {
 
   /** Tells the other ranks of a call that failed before it began. Never rejects. */
   async refuse(key: SaveKey, reason: unknown): Promise<void> {
-    const { rank, store } = this.#session;
-    await tellFailure(store, new SaveRecords(this.#session, key), describeFailure(rank, reason), []);
+    const { rank } = this.#session;
+    await tellFailure(new SaveRecords(this.#session, key), describeFailure(rank, reason));
     this.#lastPublished = false;
   }
 

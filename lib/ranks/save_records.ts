@@ -11,7 +11,7 @@ import { newNonce } from '../store/nonce.js';
 import { renameOwn } from '../store/rename.js';
 import type { Store } from '../store/store.js';
 import { decodeFailure, encodeFailure, recordLimitBytes, unexplained, type Failure } from './failure.js';
-import { sessionDirectory, type Session } from './session.js';
+import { inSession, sessionDirectory, type Session } from './session.js';
 
 /** What the ranks of a session leave in the store about one save: its directory, and why it failed. */
 export class SaveRecords {
@@ -39,9 +39,12 @@ export class SaveRecords {
     return deadSaveName(this.session.nonce, this.key, rank);
   }
 
-  /** Ranks that say in the session's directory that they have given this save up. */
+  /**
+   * Ranks that say in the session's directory that they have given this save up.
+   * @throws {SnapshardError} `ERR_SNAPSHARD_SESSION_OVER` if that is gone
+   */
   async failedRanks(): Promise<number[]> {
-    const names = await this.#store.list(sessionDirectory(this.session));
+    const names = await inSession(this.#store, this.#store.list(sessionDirectory(this.session)));
     return names.flatMap((name) => {
       const parsed = parseFailureName(name);
       return parsed?.step === this.key.step && parsed.attempt === this.key.attempt ? [parsed.rank] : [];

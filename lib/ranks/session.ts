@@ -1,5 +1,6 @@
 import { SnapshardError } from '../errors.js';
 import { parseSessionEntry, ranksDirectory, sessionDirectoryName } from '../layout/names.js';
+import { hasErrno } from '../store/native_error.js';
 import type { Store } from '../store/store.js';
 import type { Backoff } from './backoff.js';
 import type { Clock } from './clock.js';
@@ -61,7 +62,21 @@ export function sessionsOf(run: string, names: readonly string[]): SessionsSeen 
 export function requireCurrent(session: Session, names: readonly string[]): void {
   const { nonces } = sessionsOf(session.run, names);
   const newer = [...nonces].some((nonce) => nonce > session.nonce);
-  if (!newer && nonces.has(session.nonce)) return;
-  const message = 'Rank 0 of this run was started anew, or has closed its writer: open another writer on every rank.';
-  throw new SnapshardError('ERR_SNAPSHARD_SESSION_OVER', message, { ranks: [0], path: session.store.root });
+  if (newer || !nonces.has(session.nonce)) throw sessionOver(session.store);
+}
+
+/** Does something in the directory of a session. @throws {SnapshardError} `ERR_SNAPSHARD_SESSION_OVER` if it is gone */
+export async function inSession<Value>(store: Store, operation: Promise<Value>): Promise<Value> {
+  try {
+    return await operation;
+  } catch (error) {
+    throw hasErrno(error, 'ENOENT', 'ESTALE') ? sessionOver(store, error) : error;
+  }
+}
+
+function sessionOver(store: Store, cause?: unknown): SnapshardError {
+  const message =
+    'Rank 0 of this run was started anew, or has closed its writer: open another writer on every rank. ' +
+    'If two runs go on at once, give each its own `runId`.';
+  return new SnapshardError('ERR_SNAPSHARD_SESSION_OVER', message, { cause, ranks: [0], path: store.root });
 }

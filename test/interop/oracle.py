@@ -2,16 +2,26 @@
 
 oracle.py inventory FOLDER...   every shard of each folder, by `safetensors` itself and as torch tensors
 oracle.py dcp FOLDER...         each folder as one state dict, loaded by PyTorch's distributed checkpoint
+oracle.py dcp-sharded MESH FOLDER...
+                                each folder, loaded by as many processes as the mesh has places ("3", "2x2"), into
+                                DTensors that are sharded each along other dimensions; per process
 """
 
 import hashlib
 import json
+import math
 import pathlib
 import sys
+import tempfile
 
 import safetensors
 import torch
+import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
+import torch.multiprocessing as multiprocessing
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, Replicate, Shard
+from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 # Formats of safetensors for which torch has no dtype.
 NOT_IN_TORCH = {"F6_E2M3", "F6_E3M2"}
@@ -59,10 +69,64 @@ def load_dcp(folder):
     }
 
 
+def placements_of(number, dimensions, mesh):
+    """Each tensor differently: along the dimensions in turn, and now and then not at all."""
+    turns = [(number + axis) % (dimensions + 1) for axis in range(mesh.ndim)]
+    return [Shard(turn) if turn < dimensions else Replicate() for turn in turns]
+
+
+def empty_shard(number, entry, mesh):
+    """This process's part of a tensor, to load into, and where it begins in the whole."""
+    dtype = entry.properties.dtype
+    if len(entry.size) == 0:
+        return torch.zeros([], dtype=dtype), []
+    placements = placements_of(number, len(entry.size), mesh)
+    shape, offset = compute_local_shape_and_global_offset(entry.size, mesh, placements)
+    stride = torch.empty(entry.size, device="meta").stride()
+    local = torch.zeros(shape, dtype=dtype)
+    return DTensor.from_local(local, mesh, placements, run_check=False, shape=entry.size, stride=stride), list(offset)
+
+
+def load_sharded(folder, mesh):
+    reader = dcp.HuggingFaceStorageReader(path=folder)
+    stored = reader.read_metadata().state_dict_metadata
+    shards = {name: empty_shard(number, stored[name], mesh) for number, name in enumerate(sorted(stored))}
+    state = {name: tensor for name, (tensor, _) in shards.items()}
+    dcp.load(state, storage_reader=reader)
+    found = {}
+    for name, (tensor, offset) in shards.items():
+        local = tensor.to_local() if isinstance(tensor, DTensor) else tensor
+        found[name] = {"origin": offset, "shape": list(local.shape), "sha256": sha256(torch_bytes(local))}
+    return found
+
+
+def load_as_rank(rank, mesh_shape, folders, meeting, results):
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=math.prod(mesh_shape))
+    mesh = init_device_mesh("cpu", mesh_shape)
+    results[rank] = [load_sharded(folder, mesh) for folder in folders]
+    dist.destroy_process_group()
+
+
+def load_dcp_sharded(mesh, folders):
+    mesh_shape = tuple(int(extent) for extent in mesh.split("x"))
+    processes = math.prod(mesh_shape)
+    with tempfile.TemporaryDirectory() as scratch, multiprocessing.Manager() as manager:
+        results = manager.dict()
+        arguments = (mesh_shape, folders, f"{scratch}/meeting", results)
+        # Forked, they need not import torch again.
+        multiprocessing.start_processes(load_as_rank, arguments, nprocs=processes, start_method="fork")
+        return [[results[rank][number] for rank in range(processes)] for number in range(len(folders))]
+
+
 def main():
     command, *folders = sys.argv[1:]
-    read = {"inventory": inventory, "dcp": load_dcp}[command]
-    json.dump([read(folder) for folder in folders], sys.stdout)
+    if command == "dcp-sharded":
+        found = load_dcp_sharded(folders[0], folders[1:])
+    else:
+        read = {"inventory": inventory, "dcp": load_dcp}[command]
+        found = [read(folder) for folder in folders]
+    json.dump(found, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

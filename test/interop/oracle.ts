@@ -28,8 +28,26 @@ export function loadDistributed(folders: readonly string[]): Promise<Record<stri
   return ask('dcp', folders);
 }
 
-async function ask<T>(command: string, folders: readonly string[]): Promise<T> {
-  const { stdout } = await promisify(execFile)(python, ['-W', 'ignore', script, command, ...folders], {
+/** What one process has of a tensor. */
+export interface OracleSlice {
+  origin: number[];
+  shape: number[];
+  sha256: string;
+}
+
+/**
+ * Per folder and process: what PyTorch's distributed checkpoint loads when the processes of a mesh (`[2, 2]`) load
+ * together, each its own part of each tensor.
+ */
+export function loadSharded(
+  mesh: readonly number[],
+  folders: readonly string[],
+): Promise<Record<string, OracleSlice>[][]> {
+  return ask('dcp-sharded', [mesh.join('x'), ...folders]);
+}
+
+async function ask<T>(command: string, parameters: readonly string[]): Promise<T> {
+  const { stdout } = await promisify(execFile)(python, ['-W', 'ignore', script, command, ...parameters], {
     maxBuffer: 1 << 28,
   });
   return JSON.parse(stdout) as T;

@@ -11,7 +11,7 @@ import type { RankCommand, RankPublished, RankReply, RankRequest, RankTensors } 
 import { namesIn } from './root.js';
 
 const program = fileURLToPath(new URL('children/rank.ts', import.meta.url));
-const patience_ms = 60_000;
+const patience_ms = 30_000;
 
 /** A process that is one rank, or several of different runs. */
 export class RankProcess {

@@ -51,7 +51,27 @@ export type RankReply<Value> = { value: Value } | { failure: RankFailure };
 /** Reason of the signals that {@link Mishap}s abort. */
 export const abortMessage = 'enough';
 
-const widths: Partial<Record<Dtype, number>> = { U8: 1, BF16: 2, F32: 4, I64: 8 };
+/** Of the dtypes whose elements are whole bytes. */
+const widths: Partial<Record<Dtype, number>> = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  I64: 8,
+  U64: 8,
+  F64: 8,
+  C64: 8,
+};
 
 export function widthOf(dtype: Dtype): number {
   const width = widths[dtype];
@@ -68,7 +88,7 @@ export function patternOf(name: string, { dtype, shape, globalShape = shape, ori
     const begin = firstElement(row, shape, globalShape, origin) * widthOf(dtype);
     for (let column = 0; column < rowBytes; column++) bytes[at++] = Math.imul(seed ^ (begin + column), 0x9e3779b1) >>> 24;
   }
-  return bytes;
+  return dtype === 'BOOL' ? bytes.map((byte) => byte & 1) : bytes;
 }
 
 /** Where the row of a slice begins, in elements of the whole tensor. */

@@ -2,16 +2,29 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   deadDirectoryName,
+  deadSaveName,
+  failureName,
   indexName,
   isDeadDirectory,
+  joinName,
+  parseDeadSave,
+  parseFailureName,
+  parseJoin,
   parsePartialDirectory,
+  parseRankManifestName,
+  parseSessionEntry,
+  parseSessionPartial,
   parseStepDirectory,
   partialDirectoryName,
   rankDigestsName,
   rankManifestName,
+  rosterName,
+  saveNonce,
+  sessionDirectoryName,
   shardName,
   slicedShardName,
   stepDirectoryName,
+  unfinishedRankManifestName,
   validateSideFileName,
 } from '../../lib/layout/names.js';
 
@@ -106,5 +119,46 @@ describe('names of side files', () => {
     ...['model.safetensors.index.json', 'other.safetensors.index.json', 7, null, undefined],
   ])('%j is refused', (name) => {
     expect(codeOf(name)).toBe('ERR_SNAPSHARD_INVALID_NAME');
+  });
+});
+
+describe('names that the ranks of a run leave', () => {
+  const session = '01a1fc4df5887cdefb5e3154c924';
+  const key = { step: 2000, attempt: 3 };
+
+  it('are those of the format', () => {
+    expect(sessionDirectoryName('00ff', session)).toBe(`.session-00ff.${session}`);
+    expect(rosterName('00ff', session)).toBe(`.session-00ff.${session}.roster`);
+    expect(joinName({ rank: 3, worldSize: 8, nonce: 'abc' })).toBe('00003-of-00008.abc');
+    expect(partialDirectoryName(2000, saveNonce(session, 3))).toBe(`.step-0000002000.${session}x3.partial`);
+    expect(deadSaveName(session, key, 12)).toBe(`.dead-${session}s2000x3r12`);
+    expect(failureName(key, 12)).toBe('2000.3.12.failed');
+    expect(unfinishedRankManifestName(3)).toBe('ranks/00003.json.tmp');
+  });
+
+  it('are read back', () => {
+    expect(parseSessionEntry(sessionDirectoryName('00ff', session))).toEqual({ run: '00ff', nonce: session, kind: 'directory' });
+    expect(parseSessionEntry(rosterName('00ff', session))).toEqual({ run: '00ff', nonce: session, kind: 'roster' });
+    expect(parseJoin('00003-of-00008.abc')).toEqual({ rank: 3, worldSize: 8, nonce: 'abc' });
+    expect(parseSessionPartial(partialDirectoryName(2000, saveNonce(session, 3)))).toEqual({ session, ...key });
+    expect(parseFailureName(failureName(key, 12))).toEqual({ ...key, rank: 12 });
+    expect(parseRankManifestName('00003.json')).toBe(3);
+    expect(isDeadDirectory(deadSaveName(session, key, 12))).toBe(true);
+    expect([0, 1, 12, 99_998].map((rank) => parseDeadSave(session, key, deadSaveName(session, key, rank)))).toEqual([
+      0, 1, 12, 99_998,
+    ]);
+  });
+
+  it('are told from others', () => {
+    expect(parseSessionEntry('.session-00ff')).toBeUndefined();
+    expect(parseSessionEntry(`.session-00ff.${session}.roster.tmp`)).toBeUndefined();
+    expect(parseJoin('3-of-8.abc')).toBeUndefined();
+    expect(parseSessionPartial(partialDirectoryName(2000, session))).toBeUndefined();
+    expect(parseFailureName('2000.3.failed')).toBeUndefined();
+    expect(parseRankManifestName('00003.json.tmp')).toBeUndefined();
+    const other = { step: 200, attempt: 3 };
+    expect(parseDeadSave(session, other, deadSaveName(session, key, 1))).toBeUndefined();
+    expect(parseDeadSave(session, { step: 2000, attempt: 1 }, deadSaveName(session, { step: 2000, attempt: 12 }, 1))).toBe(undefined);
+    expect(parseDeadSave(session, key, `${deadSaveName(session, key, 1)}x`)).toBeUndefined();
   });
 });
