@@ -40,20 +40,57 @@ export interface Window extends Lists {
   readonly bytes: number;
 }
 
+/** Numbers in a typed array that grows: a million of them in an array of JavaScript take several times as much. */
+class NumberList<List extends Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>> {
+  readonly #make: (length: number) => List;
+  #list: List;
+  #length = 0;
+
+  constructor(make: (length: number) => List) {
+    this.#make = make;
+    this.#list = make(64);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(value: number): void {
+    if (this.#length === this.#list.length) {
+      const grown = this.#make(this.#length * 2);
+      grown.set(this.#list);
+      this.#list = grown;
+    }
+    this.#list[this.#length] = value;
+    this.#length += 1;
+  }
+
+  addToLast(value: number): void {
+    this.#list[this.#length - 1]! += value;
+  }
+
+  finish(): List {
+    return this.#list.subarray(0, this.#length) as List;
+  }
+}
+
+const integers = (): NumberList<Uint32Array<ArrayBuffer>> => new NumberList((length) => new Uint32Array(length));
+const offsets = (): NumberList<Float64Array<ArrayBuffer>> => new NumberList((length) => new Float64Array(length));
+
 /** Gathers chunks and copies up to a limit. */
 export class WindowBuilder {
   readonly #limits: WindowLimits;
   readonly #files: number[] = [];
   readonly #slices: PlannedSlice[] = [];
-  readonly #chunkIndex: number[] = [];
-  readonly #chunkFile: number[] = [];
-  readonly #chunkOffset: number[] = [];
-  readonly #chunkBytes: number[] = [];
-  readonly #chunkCopies: number[] = [];
-  readonly #copyFrom: number[] = [];
-  readonly #copyBytes: number[] = [];
-  readonly #copyTarget: number[] = [];
-  readonly #copyTo: number[] = [];
+  readonly #chunkIndex = integers();
+  readonly #chunkFile = integers();
+  readonly #chunkOffset = offsets();
+  readonly #chunkBytes = integers();
+  readonly #chunkCopies = integers();
+  readonly #copyFrom = integers();
+  readonly #copyBytes = integers();
+  readonly #copyTarget = integers();
+  readonly #copyTo = offsets();
   #bytes = 0;
 
   constructor(limits: WindowLimits) {
@@ -90,23 +127,23 @@ export class WindowBuilder {
     this.#copyBytes.push(bytes);
     this.#copyTarget.push(target);
     this.#copyTo.push(to);
-    this.#chunkCopies[this.#chunkCopies.length - 1]! += 1;
+    this.#chunkCopies.addToLast(1);
   }
 
   finish(): Window {
     return {
       files: this.#files,
       slices: this.#slices,
-      chunkIndex: new Uint32Array(this.#chunkIndex),
+      chunkIndex: this.#chunkIndex.finish(),
       bytes: this.#bytes,
-      chunkFile: new Uint32Array(this.#chunkFile),
-      chunkOffset: new Float64Array(this.#chunkOffset),
-      chunkBytes: new Uint32Array(this.#chunkBytes),
-      chunkCopies: new Uint32Array(this.#chunkCopies),
-      copyFrom: new Uint32Array(this.#copyFrom),
-      copyBytes: new Uint32Array(this.#copyBytes),
-      copyTarget: new Uint32Array(this.#copyTarget),
-      copyTo: new Float64Array(this.#copyTo),
+      chunkFile: this.#chunkFile.finish(),
+      chunkOffset: this.#chunkOffset.finish(),
+      chunkBytes: this.#chunkBytes.finish(),
+      chunkCopies: this.#chunkCopies.finish(),
+      copyFrom: this.#copyFrom.finish(),
+      copyBytes: this.#copyBytes.finish(),
+      copyTarget: this.#copyTarget.finish(),
+      copyTo: this.#copyTo.finish(),
     };
   }
 }
