@@ -1,16 +1,21 @@
-import { manifestName } from '../layout/names.js';
+import { binding } from '../binding.js';
 import { parseManifestTail } from '../layout/manifest.js';
+import { manifestName } from '../layout/names.js';
+import { checkSeal } from '../layout/seal.js';
 import { hasErrno } from '../store/native_error.js';
 import { NativeStore } from '../store/native_store.js';
+import { manifestBytesMax } from './manifest_files.js';
 
 const tailBytes = 128;
 
-async function digestAt(path: string): Promise<string | undefined> {
-  const store = await NativeStore.open(path);
+/** Whether there is an intact manifest other than this one: its tail alone may be what is damaged. */
+async function isAnother(store: NativeStore, digest: string): Promise<boolean> {
+  if (parseManifestTail(await store.readTail(manifestName, tailBytes))?.digest === digest) return false;
+  const manifest = await store.readFile(manifestName, manifestBytesMax);
   try {
-    return parseManifestTail(await store.readTail(manifestName, tailBytes))?.digest;
-  } finally {
-    await store.close();
+    return checkSeal(manifest, (bytes) => binding.digest(bytes)) !== digest;
+  } catch {
+    return false;
   }
 }
 
@@ -22,9 +27,15 @@ async function digestAt(path: string): Promise<string | undefined> {
  */
 export async function isGone(path: string, digest: string): Promise<boolean> {
   try {
-    return (await digestAt(path)) !== digest;
+    const store = await NativeStore.open(path);
+    try {
+      return await isAnother(store, digest);
+    } finally {
+      await store.close();
+    }
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ESTALE')) return true;
+    if (hasErrno(error, 'EFBIG')) return false;
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import { hasErrno } from '../store/native_error.js';
 import type { Store } from '../store/store.js';
 
 /** More than a manifest of 100,000 ranks and all the metadata that a save takes. */
-const manifestBytesMax = 2 ** 27;
+export const manifestBytesMax = 2 ** 27;
 const rankManifestBytesMax = 2 ** 30;
 
 const digest = (bytes: Uint8Array): string => binding.digest(bytes);
