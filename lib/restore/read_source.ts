@@ -7,6 +7,14 @@ import type { OpenedCheckpoint } from './open.js';
 import type { ResolvedCheckpointOptions } from './read_options.js';
 import type { StoredFile } from './stored.js';
 
+/** What the system says of a file that is not as the manifest lists it. */
+const faultOf: Readonly<Record<string, string>> = {
+  ENOENT: 'is missing',
+  ESTALE: 'is missing',
+  ENODATA: 'ends before it should',
+  EFBIG: 'is longer than it should be',
+};
+
 /** The files of an open checkpoint, and the memory that reads go through, which is taken when it is first needed. */
 export class ReadSource {
   readonly opened: OpenedCheckpoint;
@@ -79,16 +87,15 @@ export class ReadSource {
 
   /** A file that is missing or short may only mean that the checkpoint was removed or replaced. */
   async #explain(error: unknown): Promise<unknown> {
-    if (!hasErrno(error, 'ENOENT', 'ENODATA', 'ESTALE')) return error;
+    if (!hasErrno(error, ...Object.keys(faultOf))) return error;
     const { path, stored } = this.opened;
     const { digest } = stored;
     if (digest !== undefined && (await isGone(path, digest).catch(() => false))) {
       const message = `The checkpoint at ${path} was removed or replaced while it was read: open it, or the newest, again.`;
       return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { cause: error, path });
     }
-    const what = hasErrno(error, 'ENODATA') ? 'ends before it should' : 'is missing';
-    const file = (error as SnapshardError).path ?? path;
-    const message = `A file of the checkpoint ${what}: ${file}. Read another checkpoint; verify() lists all damage.`;
+    const { errno = '', path: file = path } = error as SnapshardError;
+    const message = `A file of the checkpoint ${faultOf[errno]}: ${file}. Read another checkpoint; verify() lists all damage.`;
     return new SnapshardError('ERR_SNAPSHARD_CORRUPT', message, { cause: error, path: file });
   }
 }

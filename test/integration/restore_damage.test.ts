@@ -160,6 +160,7 @@ describe('files', () => {
       ['config.json', 'the file is longer than 2 bytes'],
       [shard, 'the file is longer than it was'],
     ]);
+    await expect(checkpoint.file('config.json')).rejects.toEqual(corrupt(/is longer than it should be.*config\.json/));
     for (const file of [shard, 'config.json', digests]) rmSync(pathOf(file));
     const { damaged } = await checkpoint.verify();
     expect(damaged.every(({ reason }) => reason === 'the file is missing')).toBe(true);

@@ -65,14 +65,14 @@ afterEach(async () => {
 
 /** From now on reads fail that touch some bytes of the shard. */
 function breakAt(offset: number, errnoName: string): void {
-  const { startRead } = fake;
+  const startRead = fake.startRead.bind(fake);
   fake.startRead = (staging: number, store: number, request: ReadRequest) => {
     const touched = request.chunkOffset.some((begin, chunk) => {
       const isShard = request.paths[request.chunkFile[chunk]!] === path;
       return isShard && begin <= offset && offset < begin + request.chunkBytes[chunk]!;
     });
     if (touched) fake.failNext('startRead', errnoName);
-    return startRead.call(fake, staging, store, request);
+    return startRead(staging, store, request);
   };
 }
 
