@@ -155,8 +155,9 @@ void reads_that_fail(EngineChoice engine, bool direct) {
   Rig rig;
   const auto staging = rig.staging(options_of(engine, direct, 2, 2 * kMiB));
   std::byte* blocks[2];
+  // What goes to a buffer waits for a block.
   CHECK(staging->pool().try_take(2, blocks));
-  const RunningRead running = start_read(rig, staging, plan_of(rig, "bad", 9 * kMiB, SourceKind::kShared));
+  const RunningRead running = start_read(rig, staging, plan_of(rig, "bad", 9 * kMiB, SourceKind::kBuffer));
   pass_directory(rig);
   const int descriptor = descriptor_of(rig.folder().at("bad"));
   CHECK(descriptor >= 0);
