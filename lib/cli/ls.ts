@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import { openCheckpoint } from '../restore/checkpoint.js';
+import { SnapshardError } from '../errors.js';
 import { type ListedCheckpoint, listCheckpoints } from '../restore/list.js';
+import { openStored } from '../restore/open.js';
+import { findMissing } from '../restore/whole.js';
 import { folderBytes } from './disk.js';
 import { ExitCode } from './exit_code.js';
 import { type Column, tableLines } from './table.js';
 import type { Terminal } from './terminal.js';
-import { printable, sizeText, timeText, wrap } from './text.js';
+import { printable, sizeText, timeText, wrapWords } from './text.js';
 
 interface Options {
   readonly quick?: true;
@@ -23,22 +25,35 @@ interface Row {
 /** `snapshard ls` */
 export async function ls(root: string, options: Options, terminal: Terminal): Promise<ExitCode> {
   const rows: Row[] = [];
-  for (const listed of await listCheckpoints(root)) rows.push(await rowOf(listed, options.quick ?? false));
+  for (const listed of await listCheckpoints(root)) {
+    const row = await rowOf(listed, options.quick ?? false);
+    if (row !== undefined) rows.push(row);
+  }
   if (options.json) terminal.printJson({ root, checkpoints: rows.map(jsonOf) });
   else if (rows.length === 0) terminal.note(`${root} holds no checkpoint.`);
   else terminal.print(linesOf(root, rows, terminal.width));
   return rows.some(({ damaged }) => damaged !== undefined) ? ExitCode.Finding : ExitCode.Fine;
 }
 
-async function rowOf(listed: ListedCheckpoint, quick: boolean): Promise<Row> {
-  const { damaged, path } = listed;
-  const bytes = await folderBytes(path);
-  if (quick || damaged !== undefined) return { listed, bytes, tensors: undefined, damaged };
+/** `undefined` for one that was removed meanwhile. */
+async function rowOf(listed: ListedCheckpoint, quick: boolean): Promise<Row | undefined> {
+  const bytes = await folderBytes(listed.path);
+  if (quick || listed.damaged !== undefined) return { listed, bytes, tensors: undefined, damaged: listed.damaged };
   try {
-    await using checkpoint = await openCheckpoint(path);
-    return { listed, bytes, tensors: checkpoint.tensors.size, damaged };
+    return { listed, bytes, ...(await lookInto(listed.path)) };
   } catch (error) {
-    return { listed, bytes, tensors: undefined, damaged: error instanceof Error ? error.message : String(error) };
+    if (!(error instanceof SnapshardError)) throw error;
+    if (error.code === 'ERR_SNAPSHARD_NOT_FOUND') return undefined;
+    return { listed, bytes, tensors: undefined, damaged: error.message };
+  }
+}
+
+async function lookInto(path: string): Promise<Pick<Row, 'tensors' | 'damaged'>> {
+  const opened = await openStored(path);
+  try {
+    return { tensors: opened.stored.tensors.size, damaged: await findMissing(opened) };
+  } finally {
+    await opened.store.close();
   }
 }
 
@@ -59,6 +74,6 @@ function linesOf(root: string, rows: readonly Row[], width: number): string[] {
   ];
   const reasons = rows
     .filter(({ damaged }) => damaged !== undefined)
-    .flatMap(({ listed, damaged }) => ['', ...wrap(printable(`${listed.name} is damaged: ${damaged}`), width)]);
+    .flatMap(({ listed, damaged }) => ['', ...wrapWords(printable(`${listed.name} is damaged: ${damaged}`), width)]);
   return [...tableLines(columns, rows, width), ...reasons];
 }

@@ -59,10 +59,10 @@ async function confirmed(number: number): Promise<boolean> {
   }
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    // Ctrl+C and Ctrl+D close it, and then the question is never answered.
+    // Ctrl+C and Ctrl+D reject the question; where the terminal goes away, it is never answered.
     const closed = once(reader, 'close').then(() => '');
-    const answer = await Promise.race([reader.question(`Remove ${count(number, 'folder')}? [y/N] `), closed]);
-    return /^y(es)?$/i.test(answer.trim());
+    const asked = reader.question(`Remove ${count(number, 'folder')}? [y/N] `).catch(() => '\n');
+    return /^y(es)?$/i.test((await Promise.race([asked, closed])).trim());
   } finally {
     reader.close();
   }

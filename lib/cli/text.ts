@@ -49,3 +49,16 @@ export function wrap(text: string, width: number): string[] {
   for (let at = 0; at < text.length; at += width) pieces.push(text.slice(at, at + width));
   return pieces;
 }
+
+/** Lines of at most `width` characters, of a sentence: between words, as far as these are short enough. */
+export function wrapWords(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const space = rest.lastIndexOf(' ', width);
+    const end = space > 0 ? space : width;
+    lines.push(rest.slice(0, end));
+    rest = rest.slice(space > 0 ? end + 1 : end);
+  }
+  return [...lines, rest];
+}

@@ -7,7 +7,7 @@ import { open } from './open.js';
 import { Progress, rateText } from './progress.js';
 import { tableLines } from './table.js';
 import type { Terminal } from './terminal.js';
-import { count, printable, sizeIn, sizeText, wrap } from './text.js';
+import { count, printable, sizeIn, sizeText, wrapWords } from './text.js';
 
 /** `snapshard verify` */
 export async function verify(path: string, options: { readonly json?: true }, terminal: Terminal): Promise<ExitCode> {
@@ -53,26 +53,30 @@ function linesOf(
   width: number,
 ): string[] {
   const found = [
-    ...newer.flatMap((passed) => wrap(printable(`${passed.path} is damaged: ${passed.reason}`), width)),
+    ...newer.flatMap((passed) => wrapWords(printable(`${passed.path} is damaged: ${passed.reason}`), width)),
     ...(damaged.length > 0 ? damageLines(damaged, width) : []),
   ];
   const verdict = damaged.length > 0 ? `damaged: ${count(damaged.length, 'place')}` : hasDigests ? 'fine' : 'readable';
   const read = `${sizeIn(bytes)} in ${count(files, 'file')} and ${count(chunks, 'chunk')}, ${rateText(bytes, elapsed_ms)}`;
   const trust = hasDigests ? '' : `; ${format} has no digests to compare with`;
-  const summary = [...wrap(printable(path), width), `${verdict}: ${read}${trust}`];
+  const summary = [...wrapWords(printable(path), width), `${verdict}: ${read}${trust}`];
   return [...found, ...(found.length > 0 ? [''] : []), ...summary];
 }
 
+/** A table for each reason; mostly there is one. */
 function damageLines(damaged: readonly Damage[], width: number): string[] {
-  return tableLines(
-    [
-      { title: 'file', text: ({ file }) => printable(file) },
-      { title: 'offset', align: 'right', text: ({ offset }) => String(offset) },
-      { title: 'size', align: 'right', text: ({ bytes }) => sizeText(bytes) },
-      { title: 'tensor', text: ({ tensor }) => (tensor === undefined ? '' : printable(tensor)) },
-      { title: 'reason', flexible: true, text: ({ reason }) => printable(reason) },
-    ],
-    damaged,
-    width,
-  );
+  const reasons = [...new Set(damaged.map(({ reason }) => reason))];
+  return reasons.flatMap((reason) => [
+    ...wrapWords(printable(`damaged: ${reason}`), width),
+    ...tableLines(
+      [
+        { title: '  file', text: ({ file }) => `  ${printable(file)}` },
+        { title: 'offset', align: 'right', text: ({ offset }) => String(offset) },
+        { title: 'size', align: 'right', text: ({ bytes }) => sizeText(bytes) },
+        { title: 'tensor', flexible: true, text: ({ tensor }) => (tensor === undefined ? '' : printable(tensor)) },
+      ],
+      damaged.filter((place) => place.reason === reason),
+      width,
+    ),
+  ]);
 }

@@ -45,7 +45,7 @@ describe('verify', () => {
     ]);
     const { code: textCode, stdout } = await snapshard('verify', path);
     expect(textCode).toBe(1);
-    expect(stdout).toMatch(new RegExp(`^${shard} +${4096 + 2 * MiB} +1\\.00 MiB +a +\\S`, 'm'));
+    expect(stdout).toMatch(new RegExp(`^  ${shard} +${4096 + 2 * MiB} +1\\.00 MiB +a$`, 'm'));
     expect(stdout).toMatch(/^damaged: 2 places/m);
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   });
