@@ -3,6 +3,9 @@ import { benchMicro } from './micro.js';
 import { makePlace, type Place, type Room } from './place.js';
 import { benchRankCheck, rankManifestBytes } from './rank_check.js';
 import { benchRanks } from './ranks.js';
+import { benchRestore } from './restore.js';
+import { restoreRowIds } from './restore_rows.js';
+import { manyBytes } from './restore_trials.js';
 import { rowIds } from './rows.js';
 import { benchSave } from './save.js';
 import { benchSweep } from './sweep.js';
@@ -27,11 +30,13 @@ function parsed<T>(parse: (text: string) => T): (text: string) => T {
   };
 }
 
-function parseRows(text: string): string[] {
-  const ids = text.split(',');
-  const unknown = ids.find((id) => !rowIds.includes(id));
-  if (unknown !== undefined) throw new RangeError(`Expected some of ${rowIds.join(',')} but received ${unknown}`);
-  return ids;
+function parseRows(known: readonly string[]): (text: string) => string[] {
+  return (text) => {
+    const ids = text.split(',');
+    const unknown = ids.find((id) => !known.includes(id));
+    if (unknown !== undefined) throw new RangeError(`Expected some of ${known.join(',')} but received ${unknown}`);
+    return ids;
+  };
 }
 
 const parseCounts = (text: string): number[] => text.split(',').map(parseCount);
@@ -76,9 +81,24 @@ program
   .option('--pairs <count>', 'how often each trial runs', parsed(parseCount), 5)
   .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 4 * GiB)
   .option('--rest <seconds>', restText, parsed(parseCount), 8)
-  .option('--rows <ids>', `some of ${rowIds.join(',')}`, parsed(parseRows), rowIds)
+  .option('--rows <ids>', `some of ${rowIds.join(',')}`, parsed(parseRows(rowIds)), rowIds)
   .option('--json <file>', 'writes the report as JSON; - is standard output, instead of the tables')
   .action((options: Options) => inPlace(options, (place, signal) => benchSave(options, place, signal)));
+
+program
+  .command('restore')
+  .description('the figures to reach when reading, each measured in pairs that alternate')
+  .requiredOption('--dir <directory>', 'where the checkpoints to read go; a folder of its own is made in it, and removed')
+  .option('--pairs <count>', 'how often each trial runs', parsed(parseCount), 5)
+  .option('--bytes <size>', 'size of the checkpoint', parsed(parseBytes), 4 * GiB)
+  .option('--rest <seconds>', 'how long the device rests before each trial reads', parsed(parseCount), 3)
+  .option('--rows <ids>', `some of ${restoreRowIds.join(',')}`, parsed(parseRows(restoreRowIds)), restoreRowIds)
+  .option('--json <file>', 'writes the report as JSON; - is standard output, instead of the tables')
+  .action((options: Options) => {
+    const room = { outputBytes: options.bytes + manyBytes, memoryBytes: options.bytes + 2 * GiB };
+    const place = makePlace(options.dir, room, options.rest);
+    return runInPlace(place, (there, signal) => benchRestore(options, there, signal));
+  });
 
 program
   .command('sweep')

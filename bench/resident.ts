@@ -17,3 +17,9 @@ export function peakResidentBytes(): number {
 export function forgetPeak(): void {
   writeFileSync('/proc/self/clear_refs', '5');
 }
+
+/** Bytes that this process has had read from devices so far, by all its threads. */
+export function readFromDiskBytes(): number {
+  const match = /^read_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'));
+  return Number(match?.[1] ?? 0);
+}

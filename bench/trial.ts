@@ -1,6 +1,7 @@
 /** One trial in a process of its own, started by `runTrial`: makes the sources, opens a writer, saves, measures. */
 import { setTimeout } from 'node:timers/promises';
 import { CheckpointWriter, type TensorInput, type WriterOptions } from 'snapshard';
+import { answerParent } from './child.js';
 import { HeldMeter } from './held.js';
 import { forgetPeak, peakResidentBytes, residentBytes } from './resident.js';
 import { makeTensors } from './sources.js';
@@ -89,13 +90,4 @@ async function run(trial: Trial): Promise<TrialResult> {
   return { saves, residentBeyondBytes };
 }
 
-/** The terminal's Ctrl-C reaches this process too; the parent decides, and ends it. */
-process.on('SIGINT', () => undefined);
-process.once('message', (trial: Trial) => {
-  process.once('disconnect', () => process.exit(1));
-  run(trial).then(
-    (result) => process.send?.({ result }, () => process.exit(0)),
-    (error: unknown) =>
-      process.send?.({ failure: error instanceof Error ? error.stack : String(error) }, () => process.exit(1)),
-  );
-});
+answerParent(run);

@@ -11,11 +11,12 @@ import { SnapshardError } from './errors.js';
 export type StoreHandle = number & { readonly kind?: 'store' };
 export type StagingHandle = number & { readonly kind?: 'staging' };
 export type TransferHandle = number & { readonly kind?: 'transfer' };
+export type ReadHandle = number & { readonly kind?: 'read' };
 export type LeaseHandle = number & { readonly kind?: 'lease' };
 
 /** What native rejects with: an `Error` with these fields. `errno` is positive, as in `errno.h`; 0 where none applies. */
 export interface NativeError extends Error {
-  kind: 'system' | 'source-detached' | 'source-changed' | 'aborted' | 'closed' | 'argument';
+  kind: 'system' | 'source-detached' | 'source-changed' | 'target-detached' | 'aborted' | 'closed' | 'argument';
   errno: number;
   /** Symbolic name of `errno`, such as `ENOSPC`; empty where none applies. */
   errnoName: string;
@@ -119,6 +120,57 @@ export interface TransferProgress {
   writtenBytes: number;
 }
 
+/**
+ * Pieces of files to read, where they go, and whether they are hashed. Chunks are given file by file, by ascending
+ * offset, and do not overlap; neighbouring ones are read together. All byte counts and offsets are safe integers.
+ */
+export interface ReadRequest {
+  /** Below the store. */
+  paths: string[];
+  /** Symbolic links are followed, also out of the store: for what others wrote. Else they are refused. */
+  followLinks: boolean;
+  /** Per chunk: its file, where it begins there, and its bytes: 1 to 1,048,576. */
+  chunkFile: Uint32Array;
+  chunkOffset: Float64Array;
+  chunkBytes: Uint32Array;
+  /** Whether each chunk is hashed. */
+  hash: boolean;
+  /** Per chunk: how many copies are made from it; 0 where it is only hashed. */
+  chunkCopies: Uint32Array;
+  /** Per copy, chunk by chunk: where it begins in its chunk, its bytes (not 0), its target, and where it goes there. */
+  copyFrom: Uint32Array;
+  copyBytes: Uint32Array;
+  copyTarget: Uint32Array;
+  copyTo: Float64Array;
+  /** An `ArrayBuffer`, a `Uint8Array` over a whole `SharedArrayBuffer`, or a lease. */
+  targets: (ArrayBuffer | Uint8Array | LeaseHandle)[];
+  /** A `SourceKind` (lib/tensor/source.ts) for each target: Buffer, Shared or Lease. */
+  targetKinds: Uint8Array;
+}
+
+export interface ReadResult {
+  /** 16 bytes a chunk (XXH3-128, canonical) if they were hashed, else empty. */
+  digests: Uint8Array;
+  /** Bytes asked of the file system: the chunks, and what alignment added. */
+  readBytes: number;
+  /** Whether every file was read past the page cache, none was, or the file system does not tell; and why. */
+  direct: 'yes' | 'no' | 'unknown';
+  directReason: string;
+  engine: 'io_uring' | 'pwrite';
+  /** From `startRead` to the end, and processor seconds of the native threads meanwhile. */
+  seconds: number;
+  cpuSeconds: number;
+}
+
+export interface ReadStart {
+  handle: ReadHandle;
+  /**
+   * Resolves when every chunk is read, hashed, and copied. Rejects with kind `system` (`ENODATA` from `read` where a file
+   * ends before a chunk does), `target-detached` where JavaScript took a target away, `aborted`. The handle is then gone.
+   */
+  done: Promise<ReadResult>;
+}
+
 export interface NativeBinding {
   /** The Node-API version that the add-on was compiled for. */
   readonly napiVersion: number;
@@ -170,6 +222,16 @@ export interface NativeBinding {
   abortTransfer(transfer: TransferHandle): void;
   /** `undefined` once the transfer has ended. */
   transferProgress(transfer: TransferHandle): TransferProgress | undefined;
+
+  /**
+   * Reads through the pool and the queue of a staging (of blocks of at least 2 MiB), or straight into leases where
+   * alignment allows. Reads of one staging go on in order.
+   */
+  startRead(staging: StagingHandle, store: StoreHandle, request: ReadRequest): ReadStart;
+  /** Stops as soon as what is in flight has landed; `done` then rejects with kind `aborted`. No effect after that. */
+  abortRead(read: ReadHandle): void;
+  /** Bytes of chunks dealt with so far; `undefined` once it has ended. */
+  readProgress(read: ReadHandle): number | undefined;
 }
 
 function load(): NativeBinding {

@@ -22,6 +22,8 @@ export type SnapshardErrorCode =
   | 'ERR_SNAPSHARD_NOT_SHARED'
   /** Bytes that are not what their digest says, or not what the format allows. */
   | 'ERR_SNAPSHARD_CORRUPT'
+  /** Written by a Snapshard of another major version of the format, or a manifest that is somebody else's. */
+  | 'ERR_SNAPSHARD_UNSUPPORTED_VERSION'
   /** Metadata that JSON cannot hold. */
   | 'ERR_SNAPSHARD_INVALID_METADATA'
   /** A header that cannot be kept under the limit of the format (one tensor's name alone is too long). */
@@ -34,6 +36,8 @@ export type SnapshardErrorCode =
   | 'ERR_SNAPSHARD_SOURCE_DETACHED'
   /** A source changed while it was saved in place, or a file source shrank. */
   | 'ERR_SNAPSHARD_SOURCE_CHANGED'
+  /** JavaScript detached, transferred or resized a target before the read had ended. */
+  | 'ERR_SNAPSHARD_TARGET_DETACHED'
   /** Another process took the half-written save away. */
   | 'ERR_SNAPSHARD_GIVEN_UP'
   /** Published, but the sync of the root failed: it may or may not survive a power loss. */

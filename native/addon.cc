@@ -12,6 +12,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   snapshard::export_staging_calls(env, exports);
   snapshard::export_lease_calls(env, exports);
   snapshard::export_transfer_calls(env, exports);
+  snapshard::export_read_calls(env, exports);
   return exports;
 }
 

@@ -12,6 +12,14 @@ export class Random {
     this.#d = scramble(this.#c);
   }
 
+  /** Goes on from a {@link Random.state} that was saved. */
+  restore([a, b, c, d]: readonly number[]): void {
+    this.#a = a ?? 0;
+    this.#b = b ?? 0;
+    this.#c = c ?? 0;
+    this.#d = d ?? 0;
+  }
+
   /** Four 32-bit words: all there is to save. */
   get state(): [number, number, number, number] {
     return [this.#a, this.#b, this.#c, this.#d];

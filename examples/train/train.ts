@@ -1,5 +1,6 @@
+import { basename } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { CheckpointWriter, type Published } from 'snapshard';
+import { CheckpointWriter, latestCheckpoint, listCheckpoints, type Published } from 'snapshard';
 import { Checkpoints, checkpointsKept } from './checkpoints.js';
 import { readCorpus } from './corpus.js';
 import { Trainer } from './trainer.js';
@@ -11,6 +12,8 @@ export interface TrainOptions {
   steps: number;
   /** Steps from one save to the next. */
   saveEvery: number;
+  /** Goes on from the newest checkpoint that is whole, if there is one. */
+  resume: boolean;
   signal: AbortSignal;
   print: (line: string) => void;
 }
@@ -31,12 +34,20 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   print(`   model        ${(trainer.parameterCount / 1e6).toFixed(1)} million parameters, trained with Adam`);
   print(`   checkpoints  every ${options.saveEvery} of ${options.steps} steps; the newest ${checkpointsKept} stay\n`);
 
+  if (options.resume) await resume(trainer, root, print);
   const writer = await CheckpointWriter.open(root, { stagingBytes: 128 * 2 ** 20 });
   try {
     return await loop(trainer, new Checkpoints(writer, root), options);
   } finally {
     await writer.close({ abort: signal.aborted });
   }
+}
+
+async function resume(trainer: Trainer, root: string, print: (line: string) => void): Promise<void> {
+  if ((await listCheckpoints(root)).length === 0) return;
+  await using checkpoint = await latestCheckpoint(root);
+  await trainer.restore(checkpoint);
+  print(`   continues at step ${trainer.step}, from ${basename(checkpoint.path)}\n`);
 }
 
 async function loop(trainer: Trainer, checkpoints: Checkpoints, options: TrainOptions): Promise<TrainResult> {

@@ -2,7 +2,7 @@ import { adamStep, type Slot } from './adam.js';
 import { batchTargets, nextPosition } from './corpus.js';
 import { configuration, lossAndGradients, parameterShapes } from './model.js';
 import { Random } from './random.js';
-import type { SaveRequest, Tensor } from 'snapshard';
+import type { Checkpoint, SaveRequest, Tensor } from 'snapshard';
 
 const learningRate = 2e-3;
 const seed = 2026;
@@ -60,6 +60,21 @@ export class Trainer {
       metadata: { ...state, seed, learningRate },
       files: { 'config.json': JSON.stringify(configuration, undefined, 2) },
     };
+  }
+
+  /** Puts back what {@link Trainer.checkpoint} gave. */
+  async restore(checkpoint: Checkpoint): Promise<void> {
+    const { position, random, loss } = checkpoint.metadata;
+    const tensors = await checkpoint.readAll();
+    const values = (name: string): Float32Array => new Float32Array(tensors.get(name)!.data.buffer);
+    for (const [name] of parameterShapes) {
+      const moments = { expAvg: values(`${name}.exp_avg`), expAvgSq: values(`${name}.exp_avg_sq`) };
+      this.#slots.set(name, { weight: values(name), ...moments });
+    }
+    this.#random.restore(random as number[]);
+    this.#step = checkpoint.step ?? 0;
+    this.#position = position as number;
+    this.#loss = loss as number;
   }
 
   *#tensors(): Generator<[string, Tensor]> {

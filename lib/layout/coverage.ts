@@ -34,12 +34,13 @@ function cut(boxes: readonly Box[], whole: Range, dimension: number): Range[] {
   return sorted.slice(1).map((end, index) => ({ begin: sorted[index] ?? 0, end }));
 }
 
-/** Whether slices must cover their tensor, or may leave the rest to other ranks. */
-type Gaps = 'fault' | 'allowed';
+/** Whether slices must cover their tensor, or may leave the rest to other ranks; `only`: they may overlap, too. */
+type Gaps = 'fault' | 'allowed' | 'only';
 
 /**
- * Where boxes, none of them empty, do not cover the whole exactly once. It searches slab by slab along one dimension;
- * within a slab, all boxes that touch it span it, so that only the dimensions after it are left to compare.
+ * Where boxes, none of them empty, do not cover the whole exactly once (with `only`: at all). It searches slab by slab
+ * along one dimension; within a slab, all boxes that touch it span it, so that only the dimensions after it are left to
+ * compare.
  * @param done the slab's ranges along the dimensions before `dimension`
  */
 export function findFault(boxes: readonly Box[], whole: Box, gaps: Gaps, done: Box = []): Fault | undefined {
@@ -47,7 +48,7 @@ export function findFault(boxes: readonly Box[], whole: Box, gaps: Gaps, done: B
   if (gaps === 'allowed' && boxes.length < 2) return undefined;
   if (boxes.length === 0) return { kind: 'gap', box: [...done, ...whole.slice(dimension)] };
   const range = whole[dimension];
-  if (range === undefined) return boxes.length > 1 ? { kind: 'overlap', box: done } : undefined;
+  if (range === undefined) return boxes.length > 1 && gaps !== 'only' ? { kind: 'overlap', box: done } : undefined;
   const waiting = [...boxes].sort((left, right) => rangeOf(right, dimension).begin - rangeOf(left, dimension).begin);
   let touching: Box[] = [];
   for (const slab of cut(boxes, range, dimension)) {

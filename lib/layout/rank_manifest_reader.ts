@@ -15,6 +15,7 @@ import type { ListedFile } from './manifest.js';
 import { rankDigestsName, rankManifestName, shardName, slicedShardName, validateSideFileName } from './names.js';
 import { parseRankManifestJson } from './rank_manifest_json.js';
 import { type RankTensor, TensorListCheck } from './rank_tensors.js';
+import { checkSeal } from './seal.js';
 import { TimeSlices } from './time_slices.js';
 
 /** A shard of a rank. */
@@ -48,16 +49,8 @@ export interface RankManifest {
 /** Ranks have five digits in names, and shards count them from 1. */
 const worldSizeMax = 99_999;
 const headerAlignmentBytes = 4096;
-const tailPattern = /,"digest":"([0-9a-f]{32})"}\n$/;
-const tailBytes = 46;
 const shardNamePattern = /(\d{5})-of-(\d{5})\.safetensors$/;
 const entriesBetweenChecks = 512;
-
-function checkDigest(bytes: Uint8Array, digest: (bytes: Uint8Array) => string): void {
-  const [, digits] = tailPattern.exec(new TextDecoder('latin1').decode(bytes.subarray(-tailBytes))) ?? [];
-  if (digits === undefined) throw corrupt('it does not end in its digest: it is cut off, or something else');
-  if (digest(bytes.subarray(0, -tailBytes)) !== digits) throw corrupt('it does not match the digest in which it ends');
-}
 
 function corrupt(what: string): SnapshardError {
   return new SnapshardError('ERR_SNAPSHARD_CORRUPT', `${what}.`);
@@ -150,7 +143,7 @@ export async function parseRankManifest(
   slices = new TimeSlices(),
 ): Promise<RankManifest> {
   try {
-    checkDigest(bytes, digest);
+    checkSeal(bytes, digest);
     const manifest = requireRecord(await parseText(bytes, slices), 'all of it');
     checkFrame(manifest, name);
     // Every field has been checked, but for the tensors, which the next line checks.

@@ -26,7 +26,7 @@ interface FileExtent {
 }
 
 const dimensionsMax = 64;
-const chunkBytes = 1024 * 1024;
+export const chunkBytes = 1024 * 1024;
 
 function isIntegers(value: unknown, lengthMax: number): value is readonly number[] {
   if (!Array.isArray(value) || value.length > lengthMax) return false;

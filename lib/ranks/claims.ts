@@ -1,5 +1,5 @@
 import { SnapshardError } from '../errors.js';
-import { invalid } from '../save/validate.js';
+import { invalid } from '../options/validate.js';
 import { quote } from '../tensor/describe.js';
 import { type Environment, type Launcher, launchers, variable } from './launchers.js';
 

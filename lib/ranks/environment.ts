@@ -1,4 +1,4 @@
-import { invalid } from '../save/validate.js';
+import { invalid } from '../options/validate.js';
 import { invalidArgument } from '../tensor/describe.js';
 import { type Claim, combine, type Fact, factOf, launchersOf, passBoth, readClaim, worldSizeLimit } from './claims.js';
 import type { Environment } from './launchers.js';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { metadataText, type Metadata } from '../layout/metadata.js';
 import { validateSideFileName } from '../layout/names.js';
+import { matching, validate } from '../options/validate.js';
 import { requireStep } from '../store/arguments.js';
 import { invalidArgument, quote } from '../tensor/describe.js';
 import type { Tensors } from '../tensor/tensor.js';
-import { matching, validate } from './validate.js';
 
 /** What to save. */
 export interface SaveRequest {

@@ -1,11 +1,12 @@
-import { binding, type StagingHandle, type StagingInfo } from '../binding.js';
+import { binding, type StagingHandle } from '../binding.js';
 import { SnapshardError } from '../errors.js';
 import type { SaveKey } from '../layout/names.js';
+import { allocateLease, leaseOf, type Lease } from '../memory/lease.js';
+import { closeStaging, createStaging } from '../memory/staging.js';
 import { systemClock } from '../ranks/clock.js';
 import { Participant } from '../ranks/participant.js';
 import { requireSharedRoot } from '../ranks/shared_root.js';
 import { isStep, requireRoot } from '../store/arguments.js';
-import { toSnapshardError } from '../store/native_error.js';
 import { NativeStore } from '../store/native_store.js';
 import { newNonce } from '../store/nonce.js';
 import { Solo } from '../store/solo.js';
@@ -15,7 +16,6 @@ import type { RankOfWorld } from '../tensor/tensor.js';
 import type { ResolvedRank } from '../ranks/environment.js';
 import { normalizeTensors } from '../tensor/normalize.js';
 import { Attempt, type SaveJob, type WriterResources } from './attempt.js';
-import { allocateLease, leaseOf, type Lease } from './lease.js';
 import { Outcome } from './outcome.js';
 import { PlanCache } from './plan_cache.js';
 import { ProgressFeed } from './progress.js';
@@ -244,21 +244,4 @@ function meet(store: NativeStore, place: ResolvedRank, writer: string, deadlineM
   const { rank, worldSize, runId = '' } = place;
   const run = binding.digest(Buffer.from(runId)).slice(0, runDigits);
   return Participant.meet({ store, run, rank, worldSize, writer }, { clock: systemClock, deadlineMs });
-}
-
-async function createStaging(options: ResolvedWriterOptions): Promise<StagingInfo> {
-  const { stagingBytes, blockBytes, queueDepth, threads, engine, direct } = options;
-  try {
-    return await binding.createStaging({ stagingBytes, blockBytes, queueDepth, threads, engine, direct });
-  } catch (error) {
-    throw toSnapshardError(error, { action: `set up staging with ${stagingBytes} bytes` });
-  }
-}
-
-async function closeStaging(staging: StagingHandle): Promise<void> {
-  try {
-    await binding.closeStaging(staging);
-  } catch (error) {
-    throw toSnapshardError(error, { action: 'close staging' });
-  }
 }

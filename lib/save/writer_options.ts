@@ -1,16 +1,13 @@
 import { z } from 'zod';
 import type { EngineChoice } from '../binding.js';
+import { stagingFields, wholeBlocks } from '../options/staging_options.js';
+import { matching, validate } from '../options/validate.js';
 import { resolveRank, type ResolvedRank } from '../ranks/environment.js';
-import { integer, invalid, matching, validate } from './validate.js';
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 /** The longest that a timer of Node.js waits: 24.8 days. */
 const timerMax_ms = 2 ** 31 - 1;
-const blockBytesMin = MiB;
-const blockBytesMax = 64 * MiB;
-const queueDepthMax = 256;
-const threadsMax = 64;
 /** As long as collectives wait for a rank that is late. */
 const ranksDeadline_ms = 30 * 60 * 1000;
 
@@ -56,15 +53,8 @@ export interface ResolvedWriterOptions {
   readonly place: ResolvedRank;
 }
 
-const byteCount = integer(1, Number.MAX_SAFE_INTEGER, 'a positive integer');
-
 const schema = z.strictObject({
-  stagingBytes: byteCount.default(GiB),
-  blockBytes: matching<number>(isBlockSize, 'a power of two from 1 MiB to 64 MiB').default(4 * MiB),
-  queueDepth: integer(1, queueDepthMax, `an integer from 1 to ${queueDepthMax}`).default(16),
-  threads: integer(1, threadsMax, `an integer from 1 to ${threadsMax}`).default(2),
-  engine: z.enum(['auto', 'io_uring', 'pwrite'], "'auto', 'io_uring' or 'pwrite'").default('auto'),
-  direct: z.boolean('a boolean').default(true),
+  ...stagingFields({ stagingBytes: GiB, blockBytesMin: MiB }),
   shardBytes: matching<number>(isShardSize, 'a positive integer or Infinity').default(Infinity),
   deadlineMs: matching<number>(isDeadline, `milliseconds from 1 to ${timerMax_ms}, or Infinity`).optional(),
   rank: z.unknown().optional(),
@@ -75,19 +65,11 @@ const schema = z.strictObject({
 /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT`, `ERR_SNAPSHARD_RANKS_DISAGREE` */
 export function resolveWriterOptions(options: WriterOptions | null): ResolvedWriterOptions {
   const resolved = validate(schema, options ?? {}, 'the options of CheckpointWriter.open');
-  const { stagingBytes, blockBytes } = resolved;
-  if (stagingBytes < 2 * blockBytes) {
-    throw invalid(`Expected at least two blocks (${2 * blockBytes}) for \`stagingBytes\` but received ${stagingBytes}.`);
-  }
+  const stagingBytes = wholeBlocks(resolved);
   const { rank, worldSize, runId } = options ?? {};
   const place = resolveRank({ rank, worldSize, runId });
   const deadlineMs = resolved.deadlineMs ?? (place.worldSize > 1 ? ranksDeadline_ms : Infinity);
-  return { ...resolved, stagingBytes: stagingBytes - (stagingBytes % blockBytes), deadlineMs, place };
-}
-
-function isBlockSize(value: unknown): boolean {
-  if (typeof value !== 'number' || !Number.isInteger(value)) return false;
-  return value >= blockBytesMin && value <= blockBytesMax && (value & (value - 1)) === 0;
+  return { ...resolved, stagingBytes, deadlineMs, place };
 }
 
 function isShardSize(value: unknown): boolean {

@@ -8,6 +8,8 @@ export interface ErrorContext {
   action: string;
   /** Absolute path that the error's own path is relative to; none where no directory is involved. */
   root?: string;
+  /** What to do where no code has a remedy of its own. Default: that nothing was published. */
+  remedy?: string;
   /** Bytes that the save needs on disk, where known. */
   neededBytes?: number;
 }
@@ -65,6 +67,8 @@ function codeOf(error: NativeError): SnapshardErrorCode {
       return 'ERR_SNAPSHARD_SOURCE_DETACHED';
     case 'source-changed':
       return 'ERR_SNAPSHARD_SOURCE_CHANGED';
+    case 'target-detached':
+      return 'ERR_SNAPSHARD_TARGET_DETACHED';
     case 'closed':
     case 'aborted':
       return 'ERR_SNAPSHARD_CLOSED';
@@ -87,6 +91,6 @@ function messageOf(
     code === 'ERR_SNAPSHARD_NO_SPACE' && context.neededBytes !== undefined
       ? ` The save needs ${context.neededBytes} bytes.`
       : '';
-  const remedy = remedyOfCode[code] ?? 'The system reported it; nothing was published.';
+  const remedy = remedyOfCode[code] ?? context.remedy ?? 'The system reported it; nothing was published.';
   return `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${path === undefined ? '' : ` on ${path}`}.${needed} ${remedy}`;
 }

@@ -47,7 +47,8 @@ function checkDtype(name: string, dtype: unknown): asserts dtype is Dtype {
   );
 }
 
-function checkCarried(name: string, dtype: Dtype, part: unknown): void {
+/** @throws {SnapshardError} `ERR_SNAPSHARD_DTYPE_MISMATCH` for a view of a class that does not carry the dtype */
+export function checkCarried(name: string, dtype: Dtype, part: unknown): void {
   if (!ArrayBuffer.isView(part)) return;
   const className = viewClass(part);
   const carried = carriedDtypes(className);

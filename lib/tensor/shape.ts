@@ -3,7 +3,7 @@ import { describe, invalidArgument, quote } from './describe.js';
 import { type Dtype, dtypeBits } from './dtype.js';
 
 /** More dimensions than any framework gives a tensor. */
-const rankLimit = 64;
+export const rankLimit = 64;
 
 const noOrigin: readonly number[][] = Array.from(
   { length: rankLimit + 1 },

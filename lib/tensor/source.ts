@@ -51,19 +51,34 @@ function lengthNow(source: Source): number {
   return source instanceof Uint8Array ? source.buffer.byteLength : source.byteLength;
 }
 
+export interface ChangedMemory {
+  /** The first tensor that the buffer holds. */
+  readonly tensor: string;
+  /** Such as `was resized to 8 bytes (it had 16 bytes)`. */
+  readonly what: string;
+}
+
+/** The first buffer that JavaScript has detached or resized since the table was made. Leases and files are not asked. */
+export function changedMemory(table: SourceTable): ChangedMemory | undefined {
+  const index = table.sources.findIndex((source, position) => lengthNow(source) !== table.sourceBytes[position]);
+  const source = table.sources[index];
+  if (source === undefined) return undefined;
+  const now = lengthNow(source);
+  const what = now === 0 ? 'detached or emptied' : `resized to ${now} bytes`;
+  const before = `it had ${table.sourceBytes[index] ?? 0} bytes`;
+  return { tensor: table.sourceTensors[index] ?? '', what: `was ${what} (${before})` };
+}
+
 /**
  * Tells whether JavaScript has detached or resized a buffer since the table was made. Leases and files are not asked.
  * @returns `ERR_SNAPSHARD_SOURCE_DETACHED` for the first such buffer, naming a tensor that it holds
  */
 export function changedSource(table: SourceTable): SnapshardError | undefined {
-  const index = table.sources.findIndex((source, position) => lengthNow(source) !== table.sourceBytes[position]);
-  const source = table.sources[index];
-  if (source === undefined) return undefined;
-  const now = lengthNow(source);
+  const changed = changedMemory(table);
+  if (changed === undefined) return undefined;
   return new SnapshardError(
     'ERR_SNAPSHARD_SOURCE_DETACHED',
-    `The buffer of tensor ${quote(table.sourceTensors[index] ?? '')} was ` +
-      `${now === 0 ? 'detached or emptied' : `resized to ${now} bytes`} before the save was staged ` +
-      `(it had ${table.sourceBytes[index] ?? 0} bytes). Leave the sources alone until \`staged\` resolves.`,
+    `The buffer of tensor ${quote(changed.tensor)} ${changed.what} before the save was staged. ` +
+      'Leave the sources alone until `staged` resolves.',
   );
 }

@@ -1,10 +1,21 @@
-import { SnapshardError } from '../errors.js';
+import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
 import { invalidArgument, quote } from './describe.js';
 import { FileSource } from './file_source.js';
 import { type LeaseOf, type Source, SourceKind, type SourceTable } from './source.js';
 
-const partsExpected =
-  'an ArrayBuffer, a SharedArrayBuffer, a view, a lease of an open writer, a fileSource(), or a list of these,';
+/** What memory is gathered for, and how messages name it. */
+export interface MemoryUse {
+  /** What each part of the data may be. */
+  readonly expected: string;
+  /** The code of memory that JavaScript has taken away. */
+  readonly detached: SnapshardErrorCode;
+}
+
+const usedAsSource: MemoryUse = {
+  expected:
+    'an ArrayBuffer, a SharedArrayBuffer, a view, a lease of an open writer, a fileSource(), or a list of these,',
+  detached: 'ERR_SNAPSHARD_SOURCE_DETACHED',
+};
 
 /** Buffers of other realms included, which `instanceof` alone would miss. */
 const isOfClass = (value: object, name: string): boolean =>
@@ -31,6 +42,7 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 /** Gathers the segments of tensors, one after the other, into a {@link SourceTable}. */
 export class SourceCollector {
   readonly #leaseOf: LeaseOf;
+  readonly #use: MemoryUse;
   readonly #sources: Source[] = [];
   readonly #kinds: SourceKind[] = [];
   readonly #lengths: number[] = [];
@@ -42,14 +54,15 @@ export class SourceCollector {
   /** The buffer, path or descriptor that the last source stands for. */
   #lastOrigin: unknown;
 
-  constructor(leaseOf: LeaseOf) {
+  constructor(leaseOf: LeaseOf, use: MemoryUse = usedAsSource) {
     this.#leaseOf = leaseOf;
+    this.#use = use;
   }
 
   /** Adds one part of a tensor's data and returns its bytes. */
   addPart(name: string, part: unknown): number {
     if (ArrayBuffer.isView(part)) return this.#addView(name, part);
-    if (part instanceof FileSource) return this.#addFile(name, part);
+    if (part instanceof FileSource && this.#use === usedAsSource) return this.#addFile(name, part);
     if (typeof part !== 'object' || part === null) throw this.#unusable(name, part);
     if (isArrayBuffer(part) || isShared(part)) return this.#addMemory(name, part, 0, part.byteLength);
     const buffer: unknown = (part as { buffer?: unknown }).buffer;
@@ -141,7 +154,7 @@ export class SourceCollector {
   }
 
   #unusable(name: string, part: unknown): SnapshardError {
-    return invalidArgument(`\`data\` of tensor ${quote(name)}`, partsExpected, part);
+    return invalidArgument(`\`data\` of tensor ${quote(name)}`, this.#use.expected, part);
   }
 
   #detached(name: string, memory: ArrayBufferLike): SnapshardError {
@@ -152,7 +165,7 @@ export class SourceCollector {
       );
     }
     return new SnapshardError(
-      'ERR_SNAPSHARD_SOURCE_DETACHED',
+      this.#use.detached,
       `The buffer of tensor ${quote(name)} is detached, or shrank below its view. Pass the buffer that holds it now.`,
     );
   }

@@ -6,7 +6,7 @@
 namespace snapshard {
 
 // What kind of failure it is; `NativeError.kind` of lib/binding.ts.
-enum class Failure { kNone, kSystem, kSourceDetached, kSourceChanged, kAborted, kClosed, kArgument };
+enum class Failure { kNone, kSystem, kSourceDetached, kSourceChanged, kTargetDetached, kAborted, kClosed, kArgument };
 
 // Success, or a failure with what the system said. Cheap to move; a success holds nothing.
 class [[nodiscard]] Status {

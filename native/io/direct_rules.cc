@@ -26,11 +26,15 @@ struct StatxWithAlignment {
   uint8_t before[148];
   uint32_t dio_memory_alignment;
   uint32_t dio_offset_alignment;
-  uint8_t after[96];
+  uint8_t between[20];
+  uint32_t dio_read_offset_alignment;
+  uint8_t after[72];
 };
 static_assert(sizeof(StatxWithAlignment) == 256);
 static_assert(offsetof(StatxWithAlignment, dio_memory_alignment) == 0x98);
+static_assert(offsetof(StatxWithAlignment, dio_read_offset_alignment) == 0xb4);
 constexpr unsigned kStatxDioAlign = 0x2000;
+constexpr unsigned kStatxDioReadAlign = 0x20000;
 
 uint32_t file_system_type(int fd) {
   struct statfs information {};
@@ -51,22 +55,41 @@ DirectRules rules_by_type(uint32_t type) {
   return accept(Direct::kUnknown, kPage, kPage, "the file system takes O_DIRECT but does not report an alignment");
 }
 
+DirectRules rules_by_statx(int fd, uint32_t type, bool for_reading) {
+  StatxWithAlignment answer{};
+  const long asked = ::syscall(__NR_statx, fd, "", AT_EMPTY_PATH, kStatxDioAlign | kStatxDioReadAlign, &answer);
+  if (asked != 0 || (answer.mask & kStatxDioAlign) == 0) return rules_by_type(type);
+  uint32_t offset_alignment = answer.dio_offset_alignment;
+  if (for_reading && (answer.mask & kStatxDioReadAlign) != 0 && answer.dio_read_offset_alignment != 0) {
+    offset_alignment = answer.dio_read_offset_alignment;
+  }
+  if (answer.dio_memory_alignment == 0 || offset_alignment == 0) {
+    return refuse("the file system does not support direct I/O on this file");
+  }
+  if (kMinBlockBytes % offset_alignment != 0) {
+    return refuse("the file system asks for an alignment that does not divide 1 MiB");
+  }
+  return accept(Direct::kYes, answer.dio_memory_alignment, offset_alignment, "");
+}
+
 }  // namespace
 
 DirectRules direct_rules(int fd) {
   const uint32_t type = file_system_type(fd);
   if (type == kTmpfs) return refuse("tmpfs is memory");
   if (type == kBtrfs) return refuse("btrfs copies direct writes to checksum them");
-  StatxWithAlignment answer{};
-  const long asked = ::syscall(__NR_statx, fd, "", AT_EMPTY_PATH, kStatxDioAlign, &answer);
-  if (asked != 0 || (answer.mask & kStatxDioAlign) == 0) return rules_by_type(type);
-  if (answer.dio_memory_alignment == 0 || answer.dio_offset_alignment == 0) {
-    return refuse("the file system does not support direct I/O on this file");
-  }
-  if (kMinBlockBytes % answer.dio_offset_alignment != 0) {
-    return refuse("the file system asks for an alignment that does not divide 1 MiB");
-  }
-  return accept(Direct::kYes, answer.dio_memory_alignment, answer.dio_offset_alignment, "");
+  return rules_by_statx(fd, type, false);
+}
+
+DirectRules direct_rules_for_reading(int fd) {
+  const uint32_t type = file_system_type(fd);
+  if (type == kTmpfs) return refuse("tmpfs is memory");
+  return rules_by_statx(fd, type, true);
+}
+
+bool set_direct(int fd, bool on) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && ::fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
 }
 
 }  // namespace snapshard

@@ -132,9 +132,20 @@ Status Directory::write_file(const std::string& path, std::span<const std::byte>
   return error == 0 ? Status() : Status::system(error, "write", path);
 }
 
+Status Directory::open_for_reading(const std::string& path, bool follow_links, UniqueFd& file) {
+  uint64_t bytes = 0;
+  if (!follow_links) return open_regular(path, file, bytes);
+  if (!stays_below(path)) return Status::system(EXDEV, "openat", path);
+  file = UniqueFd(::openat(root_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  return file.valid() ? check_regular(path, file, bytes) : Status::system(errno, "openat", path);
+}
+
 Status Directory::open_regular(const std::string& path, UniqueFd& file, uint64_t& bytes) {
   Status status = open_below(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, file);
-  if (!status.ok()) return status;
+  return status.ok() ? check_regular(path, file, bytes) : status;
+}
+
+Status Directory::check_regular(const std::string& path, const UniqueFd& file, uint64_t& bytes) {
   struct stat information {};
   if (::fstat(file.get(), &information) != 0) return Status::system(errno, "fstat", path);
   if (!S_ISREG(information.st_mode)) return Status::system(EINVAL, "read", path);

@@ -25,6 +25,8 @@ class Directory {
   Status create_file(const std::string& path, UniqueFd& file);
   // Creates and fills a file. Not synced: the caller keeps `file` and syncs it.
   Status write_file(const std::string& path, std::span<const std::byte> bytes, UniqueFd& file);
+  // An existing regular file. Symbolic links are followed where that is wished, also out of the directory.
+  Status open_for_reading(const std::string& path, bool follow_links, UniqueFd& file);
   Status read_file(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
   // The last `bytes_max` bytes; all of a shorter file.
   Status read_tail(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
@@ -47,6 +49,7 @@ class Directory {
 
   Status open_below(const std::string& path, int flags, mode_t mode, UniqueFd& file);
   Status open_regular(const std::string& path, UniqueFd& file, uint64_t& bytes);
+  static Status check_regular(const std::string& path, const UniqueFd& file, uint64_t& bytes);
   Status find_place(const std::string& path, const char* syscall, Place& place);
 
   UniqueFd root_;

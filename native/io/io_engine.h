@@ -1,4 +1,4 @@
-// The interface of the engines that carry blocks to files.
+// The interface of the engines that carry blocks to files and back.
 #pragma once
 
 #include <chrono>
@@ -13,17 +13,22 @@ struct IoRequest;
 class IoListener {
  public:
   virtual ~IoListener() = default;
-  // `result`: bytes written, possibly fewer than asked, or a negative errno. The request may be submitted again.
-  virtual void on_written(IoRequest& request, int64_t result) = 0;
+  // `result`: bytes written or read, possibly fewer than asked, or a negative errno. The request may be submitted
+  // again.
+  virtual void on_completed(IoRequest& request, int64_t result) = 0;
 };
 
-// One write. The owner keeps it, its memory and its file until on_written.
+enum class IoOperation : uint8_t { kWrite, kRead };
+
+// One write, or one read. The owner keeps it, its memory and its file until on_completed.
 struct IoRequest {
+  IoOperation operation = IoOperation::kWrite;
   int fd = -1;
-  const std::byte* data = nullptr;
+  // A write only reads it.
+  std::byte* data = nullptr;
   uint32_t bytes = 0;
   uint64_t offset = 0;
-  // Written through the page cache: start the write-back at once, wait for it, and drop the pages.
+  // Through the page cache, which keeps nothing of it: a write is pushed to the device and waited for first.
   bool buffered = false;
   IoListener* listener = nullptr;
   IoRequest* next = nullptr;

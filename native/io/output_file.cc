@@ -11,11 +11,6 @@ namespace snapshard {
 
 namespace {
 
-bool set_direct(int fd, bool on) {
-  const int flags = ::fcntl(fd, F_GETFL);
-  return flags >= 0 && ::fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
-}
-
 // Never posix_fallocate, which writes zeros where the file system cannot.
 int preallocate(int fd, uint64_t bytes) {
   if (bytes == 0) return 0;

@@ -7,9 +7,13 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/sizes.h"
+
 namespace snapshard {
 
 namespace {
+
+constexpr uint64_t kPageBytes = 4096;
 
 int write_back(int fd, uint64_t offset, uint64_t bytes) {
   const auto start = static_cast<off_t>(offset);
@@ -23,6 +27,19 @@ int write_back(int fd, uint64_t offset, uint64_t bytes) {
   return 0;
 }
 
+int64_t read_once(const IoRequest& request) {
+  const auto offset = static_cast<off_t>(request.offset);
+  const ssize_t got = ::pread(request.fd, request.data, request.bytes, offset);
+  if (got < 0) return -errno;
+  if (request.buffered && got > 0) {
+    // Whole pages only: those that this read shares with its neighbours are dropped by both.
+    const uint64_t start = round_down(request.offset, kPageBytes);
+    const uint64_t end = round_up(request.offset + static_cast<uint64_t>(got), kPageBytes);
+    (void)::posix_fadvise(request.fd, static_cast<off_t>(start), static_cast<off_t>(end - start), POSIX_FADV_DONTNEED);
+  }
+  return got;
+}
+
 int64_t write_once(const IoRequest& request) {
   const ssize_t written = ::pwrite(request.fd, request.data, request.bytes, static_cast<off_t>(request.offset));
   if (written < 0) return -errno;
@@ -31,6 +48,10 @@ int64_t write_once(const IoRequest& request) {
     if (error != 0) return -error;
   }
   return written;
+}
+
+int64_t run_once(const IoRequest& request) {
+  return request.operation == IoOperation::kRead ? read_once(request) : write_once(request);
 }
 
 }  // namespace
@@ -48,14 +69,14 @@ void ThreadEngine::submit(IoRequest* request) {
       return;
     }
   }
-  request->listener->on_written(*request, -error);
+  request->listener->on_completed(*request, -error);
 }
 
 // Whether some thread will take one more request.
 bool ThreadEngine::ensure_thread() {
   if (idle_ > queued_ || started_ == kThreads) return true;
   try {
-    workers_[started_].start("snapshard-write", [this] { run(); });
+    workers_[started_].start("snapshard-block", [this] { run(); });
     ++started_;
   } catch (const std::system_error&) {
     // No further thread to be had: those that run do the work.
@@ -73,7 +94,7 @@ void ThreadEngine::run() {
     if (request == nullptr) return;
     --queued_;
     lock.unlock();
-    request->listener->on_written(*request, write_once(*request));
+    request->listener->on_completed(*request, run_once(*request));
     lock.lock();
   }
 }

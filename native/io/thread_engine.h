@@ -10,9 +10,9 @@
 
 namespace snapshard {
 
-// Writes with pwrite(2) on a few threads, started when first needed: where io_uring is denied, and for every buffered
-// write. A buffered write is pushed to the device and dropped from the page cache before the next one of its thread,
-// so the cache never holds more than the blocks under way.
+// Writes with pwrite(2) and reads with pread(2) on a few threads, started when first needed: where io_uring is denied,
+// and for all that is buffered. A buffered write is pushed to the device, and what was written or read is dropped from
+// the page cache, before the next request of its thread, so the cache never holds more than the blocks under way.
 class ThreadEngine final : public IoEngine {
  public:
   void submit(IoRequest* request) override;

@@ -108,7 +108,7 @@ void UringEngine::loop(Uring& ring) {
       }
       --in_flight_;
       auto* request = reinterpret_cast<IoRequest*>(tag);
-      request->listener->on_written(*request, result);
+      request->listener->on_completed(*request, result);
     });
   }
 }
@@ -153,10 +153,11 @@ void UringEngine::issue(Uring& ring) {
 
 void UringEngine::fill(Uring& ring, IoRequest& request) {
   io_uring_sqe* entry = ring.next_entry();
-  entry->opcode = IORING_OP_WRITE;
+  const bool read = request.operation == IoOperation::kRead;
+  entry->opcode = read ? IORING_OP_READ : IORING_OP_WRITE;
   for (const Fixed& fixed : fixed_) {
     if (request.data >= fixed.data && request.data + request.bytes <= fixed.data + fixed.bytes) {
-      entry->opcode = IORING_OP_WRITE_FIXED;
+      entry->opcode = read ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
       entry->buf_index = static_cast<uint16_t>(fixed.slot);
       break;
     }
@@ -198,7 +199,7 @@ void UringEngine::submit(IoRequest* request) {
     std::unique_lock lock(mutex_);
     if (ended_) {
       lock.unlock();
-      request->listener->on_written(*request, -ECANCELED);
+      request->listener->on_completed(*request, -ECANCELED);
       return;
     }
     submitted_.push(request);

@@ -14,7 +14,7 @@ namespace snapshard {
 
 class Uring;
 
-// Writes through one io_uring, owned by one thread that an eventfd wakes.
+// Writes and reads through one io_uring, owned by one thread that an eventfd wakes.
 class UringEngine final : public IoEngine {
  public:
   // Fails with what the kernel said to io_uring_setup.
@@ -25,8 +25,8 @@ class UringEngine final : public IoEngine {
   bool stop(std::chrono::milliseconds limit) override;
   [[nodiscard]] double cpu_seconds() const override;
 
-  // Pins memory for the ring, which halves the processor time of a write. Waits for the ring's thread. Plain writes
-  // from the same memory work where this fails (ENOMEM: RLIMIT_MEMLOCK).
+  // Pins memory for the ring, which halves the processor time of a write. Waits for the ring's thread. Plain requests
+  // on the same memory work where this fails (ENOMEM: RLIMIT_MEMLOCK).
   Status register_memory(std::byte* data, size_t bytes);
   // Before the memory is unmapped, with no request on it under way. Also from the ring's own thread, which may be the
   // last to let go of a pool.

@@ -68,6 +68,8 @@ Status Mapping::create(size_t bytes, Mapping& mapping) {
   return {};
 }
 
+void fault_in(std::byte* data, size_t bytes) { (void)::madvise(data, bytes, MADV_POPULATE_WRITE); }
+
 Status Mapping::prefault() {
   if (::madvise(data_, mapped_bytes_, MADV_POPULATE_WRITE) == 0) return {};
   if (errno == ENOMEM || errno == EFAULT) return Status::system(ENOMEM, "madvise");

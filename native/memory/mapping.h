@@ -32,4 +32,7 @@ class Mapping {
   size_t mapped_bytes_ = 0;
 };
 
+// Makes the pages of a page-aligned stretch present, as far as that can be had: whoever writes next does not fault.
+void fault_in(std::byte* data, size_t bytes);
+
 }  // namespace snapshard

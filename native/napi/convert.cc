@@ -15,6 +15,8 @@ const char* kind_name(Failure failure) {
       return "source-detached";
     case Failure::kSourceChanged:
       return "source-changed";
+    case Failure::kTargetDetached:
+      return "target-detached";
     case Failure::kAborted:
       return "aborted";
     case Failure::kClosed:
@@ -131,5 +133,20 @@ Napi::Value from_digests(Napi::Env env, const std::vector<Digest>& digests) {
   if (bytes > 0) std::memcpy(array.Data(), digests.data(), bytes);
   return array;
 }
+
+const char* direct_name(Direct direct) {
+  switch (direct) {
+    case Direct::kYes:
+      return "yes";
+    case Direct::kNo:
+      return "no";
+    case Direct::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+// What is buffered goes through threads, whatever engine carries the direct requests.
+const char* engine_name(bool uring, Direct direct) { return uring && direct != Direct::kNo ? "io_uring" : "pwrite"; }
 
 }  // namespace snapshard

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "codec/digest.h"
+#include "io/direct_rules.h"
 
 namespace snapshard {
 
@@ -32,5 +33,8 @@ std::vector<std::byte> copy_bytes(const Napi::Value& value, const char* expected
 std::span<const std::byte> view_bytes(const Napi::Value& value, const char* expected);
 
 Napi::Value from_digests(Napi::Env env, const std::vector<Digest>& digests);
+const char* direct_name(Direct direct);
+// Which engine carried the bytes of files that were all, or were not, direct.
+const char* engine_name(bool uring, Direct direct);
 
 }  // namespace snapshard

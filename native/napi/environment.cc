@@ -57,9 +57,11 @@ void Environment::shut_down() {
   for (const auto& [handle, store] : stores) ended = store->thread.stop(kShutDownLimit) && ended;
   ended = background->stop(kShutDownLimit) && ended;
   for (auto& [handle, running] : transfers) running.sources.Reset();
+  for (auto& [handle, running] : reads) running.targets.Reset();
   if (ended) {
-    // Transfers and this object own each other, by way of their listeners.
+    // Transfers and reads own this object, and it owns them, by way of their listeners.
     transfers.clear();
+    reads.clear();
     stagings.clear();
   } else {
     (void)new Holder(shared_from_this());
@@ -71,6 +73,11 @@ void Environment::shut_down() {
 std::shared_ptr<Store> Environment::find_store(uint32_t handle) const {
   const auto entry = stores.find(handle);
   return entry == stores.end() || entry->second->closing ? nullptr : entry->second;
+}
+
+std::shared_ptr<Staging> Environment::find_staging(uint32_t handle) const {
+  const auto entry = stagings.find(handle);
+  return entry == stagings.end() ? nullptr : entry->second;
 }
 
 void Environment::end_store(uint32_t handle) {

@@ -15,6 +15,7 @@
 #include "memory/lease.h"
 #include "napi/js_queue.h"
 #include "transfer/engine.h"
+#include "transfer/read.h"
 #include "transfer/staging.h"
 #include "transfer/transfer.h"
 
@@ -42,6 +43,14 @@ class Environment : public std::enable_shared_from_this<Environment> {
     double cpu_seconds_before = 0;
   };
 
+  struct RunningRead {
+    std::shared_ptr<Read> read;
+    // Keeps the memory of the targets alive.
+    Napi::ObjectReference targets;
+    uint64_t promise = 0;
+    double cpu_seconds_before = 0;
+  };
+
   // Makes it, and adds the hook that ends it.
   static void attach(Napi::Env env);
   static Environment& of(Napi::Env env);
@@ -57,6 +66,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   uint32_t next_handle() { return ++last_handle_; }
   // nullptr where it is closed.
   std::shared_ptr<Store> find_store(uint32_t handle) const;
+  std::shared_ptr<Staging> find_staging(uint32_t handle) const;
   // Ends its thread, which has nothing more to do.
   void end_store(uint32_t handle);
 
@@ -68,6 +78,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::unordered_map<uint32_t, std::shared_ptr<Staging>> stagings;
   std::unordered_map<uint32_t, std::weak_ptr<Lease>> leases;
   std::unordered_map<uint32_t, RunningTransfer> transfers;
+  std::unordered_map<uint32_t, RunningRead> reads;
 
  private:
   struct Pending {

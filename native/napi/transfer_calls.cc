@@ -64,15 +64,15 @@ class Reporter final : public TransferListener {
 Napi::Value begin_transfer(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto environment = Environment::of(env).shared_from_this();
-  const auto staging = environment->stagings.find(to_handle(info[0]));
-  if (staging == environment->stagings.end()) throw_closed(env, "staging");
+  const auto staging = environment->find_staging(to_handle(info[0]));
+  if (staging == nullptr) throw_closed(env, "staging");
   if (!info[1].IsObject()) throw_argument(env, "a transfer request");
   const auto given = info[1].As<Napi::Object>();
-  ParsedRequest request = parse_request(*environment, given, staging->second->options().block_bytes);
+  ParsedRequest request = parse_request(*environment, given, staging->options().block_bytes);
 
   const uint32_t handle = environment->next_handle();
-  auto reporter = std::make_unique<Reporter>(environment, handle, staging->second->uses_uring());
-  auto transfer = std::make_shared<Transfer>(staging->second, std::move(request.layout), std::move(request.sources),
+  auto reporter = std::make_unique<Reporter>(environment, handle, staging->uses_uring());
+  auto transfer = std::make_shared<Transfer>(staging, std::move(request.layout), std::move(request.sources),
                                              request.in_place, std::move(reporter));
   Environment::RunningTransfer running;
   Napi::Promise staged;

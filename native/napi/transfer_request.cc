@@ -7,47 +7,19 @@
 #include <utility>
 
 #include "napi/convert.h"
+#include "napi/memory.h"
 
 namespace snapshard {
 
 namespace {
 
-Source buffer_source(Napi::Env env, napi_value value) {
+Source memory_source(Environment& environment, Napi::Env env, napi_value value, SourceKind kind) {
+  Memory memory = to_memory(environment, env, value, kind);
   Source source;
-  void* data = nullptr;
-  size_t bytes = 0;
-  if (napi_get_arraybuffer_info(env, value, &data, &bytes) != napi_ok) throw_argument(env, "an ArrayBuffer");
-  source.kind = SourceKind::kBuffer;
-  source.data = static_cast<const std::byte*>(data);
-  source.bytes = bytes;
-  return source;
-}
-
-Source shared_source(Napi::Env env, napi_value value) {
-  Source source;
-  napi_typedarray_type type{};
-  void* data = nullptr;
-  size_t bytes = 0;
-  napi_value buffer = nullptr;
-  bool detachable = true;
-  const bool read = napi_get_typedarray_info(env, value, &type, &bytes, &data, &buffer, nullptr) == napi_ok &&
-                    napi_is_arraybuffer(env, buffer, &detachable) == napi_ok;
-  // Memory that JavaScript can pull away must never be read directly.
-  if (!read || type != napi_uint8_array || detachable) throw_argument(env, "a Uint8Array over a SharedArrayBuffer");
-  source.kind = SourceKind::kShared;
-  source.data = static_cast<const std::byte*>(data);
-  source.bytes = bytes;
-  return source;
-}
-
-Source lease_source(Environment& environment, const Napi::Value& value) {
-  Source source;
-  const auto entry = environment.leases.find(to_handle(value));
-  if (entry != environment.leases.end()) source.lease = entry->second.lock();
-  if (source.lease == nullptr) throw_closed(value.Env(), "lease");
-  source.kind = SourceKind::kLease;
-  source.data = source.lease->memory.data();
-  source.bytes = source.lease->memory.bytes();
+  source.kind = kind;
+  source.data = memory.data;
+  source.bytes = memory.bytes;
+  source.lease = std::move(memory.lease);
   return source;
 }
 
@@ -72,11 +44,9 @@ Source descriptor_source(const Napi::Value& value) {
 Source to_source(Environment& environment, Napi::Env env, napi_value value, uint8_t kind) {
   switch (static_cast<SourceKind>(kind)) {
     case SourceKind::kBuffer:
-      return buffer_source(env, value);
     case SourceKind::kShared:
-      return shared_source(env, value);
     case SourceKind::kLease:
-      return lease_source(environment, Napi::Value(env, value));
+      return memory_source(environment, env, value, static_cast<SourceKind>(kind));
     case SourceKind::kPath:
       return path_source(Napi::Value(env, value));
     case SourceKind::kDescriptor:
@@ -158,16 +128,14 @@ Status copy_source(const Napi::ObjectReference& sources, uint32_t index, uint64_
 }
 
 Napi::Value from_outcome(Napi::Env env, const TransferOutcome& outcome, bool uring, double cpu_seconds) {
-  constexpr const char* kDirectNames[] = {"yes", "no", "unknown"};
   const auto number = [env](double value) { return Napi::Number::New(env, value); };
   Napi::Object result = Napi::Object::New(env);
   result.Set("chunkDigests", from_digests(env, outcome.chunk_digests));
   result.Set("sliceDigests", from_digests(env, outcome.slice_digests));
   result.Set("fileDigests", from_digests(env, outcome.file_digests));
-  result.Set("direct", Napi::String::New(env, kDirectNames[static_cast<int>(outcome.direct)]));
+  result.Set("direct", Napi::String::New(env, direct_name(outcome.direct)));
   result.Set("directReason", Napi::String::New(env, outcome.direct_reason));
-  // Buffered writes go through pwrite threads, whatever engine carries the direct ones.
-  result.Set("engine", Napi::String::New(env, uring && outcome.direct != Direct::kNo ? "io_uring" : "pwrite"));
+  result.Set("engine", Napi::String::New(env, engine_name(uring, outcome.direct)));
   result.Set("stagedSeconds", number(outcome.times.staged_seconds));
   result.Set("writtenSeconds", number(outcome.times.written_seconds));
   result.Set("durableSeconds", number(outcome.times.durable_seconds));

@@ -7,7 +7,6 @@
 #include <system_error>
 
 #include "transfer/staging.h"
-#include "transfer/transfer.h"
 
 namespace snapshard {
 
@@ -74,11 +73,7 @@ void Engine::run() {
       if (stopping_) return;
       ++work.staging->active_stagers_;
     }
-    if (work.check) {
-      work.transfer->run_check(work.item, stager);
-    } else {
-      work.transfer->run_item(work.item, stager);
-    }
+    work.job->run(work.item, work.step, stager);
     {
       const std::lock_guard lock(mutex_);
       --work.staging->active_stagers_;
@@ -98,19 +93,31 @@ bool Engine::find_work(Work& work) {
   return false;
 }
 
-// Checks of what was written in place come first: they are what `staged` waits for. Items strictly in order.
+// Whose turn it is goes first; the other kind gets what is left, but no blocks that the first one waits for.
 bool Engine::claim(Staging& staging, Work& work) {
-  for (const std::shared_ptr<Transfer>& transfer : staging.transfers_) {
-    std::optional<size_t> item = transfer->claim_check();
-    work.check = item.has_value();
-    const bool unclaimed = transfer->has_unclaimed();
-    if (!item && unclaimed) item = transfer->claim_item();
-    if (item) {
-      work.transfer = transfer;
-      work.item = *item;
+  const Job::Kind first = staging.turn_;
+  const Job::Kind second = first == Job::Kind::kWrite ? Job::Kind::kRead : Job::Kind::kWrite;
+  bool may_take_blocks = true;
+  if (claim_of(staging.jobs_of(first), may_take_blocks, work)) {
+    staging.turn_ = second;
+    return true;
+  }
+  return claim_of(staging.jobs_of(second), may_take_blocks, work);
+}
+
+// Items are begun strictly in order.
+bool Engine::claim_of(const std::vector<std::shared_ptr<Job>>& jobs, bool& may_take_blocks, Work& work) {
+  for (const std::shared_ptr<Job>& job : jobs) {
+    const bool in_the_way = job->has_unclaimed();
+    const Claim claim = job->claim(may_take_blocks);
+    if (claim.item) {
+      work.job = job;
+      work.item = *claim.item;
+      work.step = claim.step;
       return true;
     }
-    if (unclaimed) return false;
+    if (claim.short_of_blocks) may_take_blocks = false;
+    if (in_the_way) return false;
   }
   return false;
 }
@@ -121,19 +128,18 @@ bool Engine::stop(std::chrono::milliseconds limit) {
     const auto time = deadline - std::chrono::steady_clock::now();
     return std::max(std::chrono::duration_cast<std::chrono::milliseconds>(time), std::chrono::milliseconds(0));
   };
-  std::vector<std::shared_ptr<Transfer>> transfers;
+  std::vector<std::shared_ptr<Job>> jobs;
   UringEngine* ring = nullptr;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     ring = uring_.get();
     for (const auto& staging : stagings_) {
-      transfers.insert(transfers.end(), staging->transfers_.begin(), staging->transfers_.end());
+      for (const auto& some : staging->jobs_) jobs.insert(jobs.end(), some.begin(), some.end());
     }
     signal_.notify_all();
   }
-  for (const auto& transfer : transfers)
-    transfer->fail(Status::failure(Failure::kAborted, "the environment is ending"));
+  for (const auto& job : jobs) job->fail(Status::failure(Failure::kAborted, "the environment is ending"));
   bool ended = true;
   for (const auto& stager : stagers_) ended = stager->join_within(left()) && ended;
   if (ring != nullptr) ended = ring->stop(left()) && ended;

@@ -12,18 +12,21 @@
 #include "codec/digest.h"
 #include "io/thread_engine.h"
 #include "io/uring_engine.h"
+#include "transfer/job.h"
 #include "transfer/source.h"
+#include "transfer/target.h"
 
 namespace snapshard {
 
 class Staging;
-class Transfer;
 
 // What one stager thread keeps between pieces of work.
 class Stager {
  public:
   Hasher hasher;
   SourceReader reader;
+  // What waits to be copied on the JavaScript thread; empty between pieces of work.
+  std::vector<TargetCopy>& copies() { return copies_; }
   // kPieceBytes.
   std::byte* scratch() {
     if (scratch_.empty()) scratch_.resize(kPieceBytes);
@@ -32,6 +35,7 @@ class Stager {
 
  private:
   std::vector<std::byte> scratch_;
+  std::vector<TargetCopy> copies_;
 };
 
 // The threads of one JavaScript environment: stagers, which take work from all stagings in turn, and the engines of
@@ -50,11 +54,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status add(std::shared_ptr<Staging> staging);
   void remove(const Staging* staging);
 
-  // There may be new work. Not while holding a transfer's lock.
+  // There may be new work. Not while holding a job's lock.
   void notify();
   [[nodiscard]] std::mutex& mutex() { return mutex_; }
 
-  // Fails every transfer, and ends all threads once what is in flight has landed. False when a device did not answer
+  // Fails every job, and ends all threads once what is in flight has landed. False when a device did not answer
   // within the limit: then the engine, and all it points to, must be leaked.
   bool stop(std::chrono::milliseconds limit);
 
@@ -64,14 +68,15 @@ class Engine : public std::enable_shared_from_this<Engine> {
  private:
   struct Work {
     std::shared_ptr<Staging> staging;
-    std::shared_ptr<Transfer> transfer;
+    std::shared_ptr<Job> job;
     size_t item = 0;
-    bool check = false;
+    Step step = Step::kFirst;
   };
 
   void run();
   bool find_work(Work& work);
   static bool claim(Staging& staging, Work& work);
+  static bool claim_of(const std::vector<std::shared_ptr<Job>>& jobs, bool& may_take_blocks, Work& work);
   void release_stagings();
 
   std::once_flag uring_once_;

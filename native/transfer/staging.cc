@@ -4,7 +4,6 @@
 
 #include "io/uring.h"
 #include "transfer/engine.h"
-#include "transfer/transfer.h"
 
 namespace snapshard {
 
@@ -55,7 +54,7 @@ void Staging::enqueue(IoRequest& request) {
   pump();
 }
 
-void Staging::write_ended() {
+void Staging::request_ended() {
   {
     const std::lock_guard lock(queue_mutex_);
     --in_flight_;
@@ -64,7 +63,7 @@ void Staging::write_ended() {
 }
 
 void Staging::pump() {
-  // The last activity of a transfer may end here, and with it the last owner of this object.
+  // The last activity of a job may end here, and with it the last owner of this object.
   const std::shared_ptr<Staging> keep = shared_from_this();
   std::unique_lock lock(queue_mutex_);
   while (in_flight_ < options_.queue_depth) {
@@ -72,32 +71,34 @@ void Staging::pump() {
     if (request == nullptr) return;
     ++in_flight_;
     lock.unlock();
-    const bool issued = static_cast<Transfer*>(request->listener)->issue(*request);
+    const bool issued = static_cast<Job*>(request->listener)->issue(*request);
     lock.lock();
     if (!issued) --in_flight_;
   }
 }
 
-void Staging::add(std::shared_ptr<Transfer> transfer) {
+void Staging::add(std::shared_ptr<Job> job) {
   {
     const std::lock_guard lock(engine_->mutex());
-    transfers_.push_back(std::move(transfer));
+    jobs_of(job->kind()).push_back(std::move(job));
   }
   engine_->notify();
 }
 
-void Staging::remove(const Transfer* transfer) {
+void Staging::remove(const Job* job) {
   {
     const std::lock_guard lock(engine_->mutex());
-    std::erase_if(transfers_, [transfer](const auto& entry) { return entry.get() == transfer; });
+    std::erase_if(jobs_of(job->kind()), [job](const auto& entry) { return entry.get() == job; });
   }
   // It may have stood in the way of those behind it.
   engine_->notify();
 }
 
-std::vector<std::shared_ptr<Transfer>> Staging::transfers() {
+std::vector<std::shared_ptr<Job>> Staging::jobs() {
   const std::lock_guard lock(engine_->mutex());
-  return transfers_;
+  std::vector<std::shared_ptr<Job>> all;
+  for (const Jobs& some : jobs_) all.insert(all.end(), some.begin(), some.end());
+  return all;
 }
 
 }  // namespace snapshard

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -9,11 +10,11 @@
 #include "io/io_engine.h"
 #include "io/request_queue.h"
 #include "memory/block_pool.h"
+#include "transfer/job.h"
 
 namespace snapshard {
 
 class Engine;
-class Transfer;
 
 enum class EngineChoice { kAuto, kUring, kThreads };
 
@@ -26,7 +27,8 @@ struct StagingOptions {
   bool direct = true;
 };
 
-// What one writer owns: a pool, a queue of full blocks, and its transfers, which are staged in order.
+// A pool, a queue of requests, and the jobs that share them: transfers among themselves are staged in order, and so are
+// reads; the two take turns.
 class Staging : public std::enable_shared_from_this<Staging> {
  public:
   // Maps and faults in the pool: not for the JavaScript thread.
@@ -38,20 +40,20 @@ class Staging : public std::enable_shared_from_this<Staging> {
   [[nodiscard]] const StagingOptions& options() const { return options_; }
   [[nodiscard]] BlockPool& pool() { return pool_; }
   [[nodiscard]] Engine& engine() { return *engine_; }
-  // Direct writes go through the ring where there is one; buffered ones always through threads.
+  // Direct requests go through the ring where there is one; buffered ones always through threads.
   [[nodiscard]] IoEngine& engine_for(bool buffered);
   [[nodiscard]] bool uses_uring() const { return uses_uring_; }
   // Why not, or why the pool is not registered; empty when all is as wished.
   [[nodiscard]] const std::string& engine_reason() const { return engine_reason_; }
 
-  // A block that is full, and counted as an activity of its transfer (the request's listener).
+  // A request that is ready, and counted as an activity of its job (its listener).
   void enqueue(IoRequest& request);
-  // One of the requests that Transfer::issue let through has ended.
-  void write_ended();
+  // One of the requests that Job::issue let through has ended.
+  void request_ended();
 
-  void add(std::shared_ptr<Transfer> transfer);
-  void remove(const Transfer* transfer);
-  std::vector<std::shared_ptr<Transfer>> transfers();
+  void add(std::shared_ptr<Job> job);
+  void remove(const Job* job);
+  std::vector<std::shared_ptr<Job>> jobs();
 
  private:
   friend class Engine;
@@ -71,7 +73,11 @@ class Staging : public std::enable_shared_from_this<Staging> {
   unsigned in_flight_ = 0;
 
   // Under the engine's lock.
-  std::vector<std::shared_ptr<Transfer>> transfers_;
+  using Jobs = std::vector<std::shared_ptr<Job>>;
+  Jobs& jobs_of(Job::Kind kind) { return jobs_[static_cast<size_t>(kind)]; }
+  std::array<Jobs, 2> jobs_;
+  // Whose items come first: those of a kind that finds too few free blocks keep their turn, and no others take any.
+  Job::Kind turn_ = Job::Kind::kWrite;
   unsigned active_stagers_ = 0;
 };
 

@@ -3,23 +3,18 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "codec/digest.h"
 #include "io/directory_thread.h"
-#include "io/io_engine.h"
 #include "io/output_file.h"
+#include "transfer/job.h"
 #include "transfer/layout.h"
 #include "transfer/source.h"
 
 namespace snapshard {
-
-class Staging;
-class Stager;
 
 struct TransferTimes {
   double staged_seconds = 0;
@@ -46,12 +41,7 @@ class TransferListener : public SourceCopier {
 };
 
 // One set of files on its way from sources to a device.
-//
-// Life: every running item, every block queued or in flight, and every task on the directory's thread is one
-// *activity*; the transfer as a whole is one too, until it is durable or has failed. When the last activity ends, the
-// outcome goes out and the transfer lets go of itself. Failing is: remember the first status, claim nothing more, drop
-// what is queued, wait for what is in flight.
-class Transfer final : public IoListener, public std::enable_shared_from_this<Transfer> {
+class Transfer final : public Job {
  public:
   Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources, bool in_place,
            std::unique_ptr<TransferListener> listener);
@@ -61,27 +51,16 @@ class Transfer final : public IoListener, public std::enable_shared_from_this<Tr
   void start();
   // Writing may begin. `paths` has one entry for each file. False when that was said before.
   bool open_files(std::shared_ptr<DirectoryThread> directory, std::vector<std::string> paths);
-  // No effect once it has ended.
-  void fail(Status status);
 
   [[nodiscard]] size_t file_count() const { return layout_.files().size(); }
-  [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_acquire); }
   [[nodiscard]] uint64_t staged_bytes() const { return staged_bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] uint64_t written_bytes() const { return written_bytes_.load(std::memory_order_relaxed); }
 
-  // For the scheduler, which calls them under its lock.
-  [[nodiscard]] bool has_unclaimed() const { return next_item_ < layout_.block_count() && !failed(); }
-  // Takes the blocks that the next item needs. Nothing where the pool is short of them.
-  std::optional<size_t> claim_item();
-  std::optional<size_t> claim_check();
-
-  // For stager threads, after a claim.
-  void run_item(size_t item, Stager& stager);
-  void run_check(size_t item, Stager& stager);
-
-  // For the staging's queue: to the engine, or dropped where the transfer has failed (false).
-  bool issue(IoRequest& request);
-  void on_written(IoRequest& request, int64_t result) override;
+  [[nodiscard]] bool has_unclaimed() const override { return next_item_ < layout_.block_count() && !failed(); }
+  Claim claim(bool may_take_blocks) override;
+  void run(size_t item, Step step, Stager& stager) override;
+  bool issue(IoRequest& request) override;
+  void on_completed(IoRequest& request, int64_t result) override;
 
  private:
   struct Block;
@@ -89,6 +68,8 @@ class Transfer final : public IoListener, public std::enable_shared_from_this<Tr
   struct Cursor;
 
   // Staging (transfer_stage.cc).
+  void run_item(size_t item, Stager& stager);
+  void run_check(size_t item, Stager& stager);
   bool wants_in_place(size_t file, size_t block) const;
   bool item_in_place(size_t file, size_t item) const;
   bool prepare_blocks(size_t item);
@@ -116,20 +97,14 @@ class Transfer final : public IoListener, public std::enable_shared_from_this<Tr
   void flush_parked(size_t file);
   void part_done();
   void finish_digests();
-  bool try_begin_activity();
-  void begin_activity() { activities_.fetch_add(1, std::memory_order_relaxed); }
-  void end_activity();
-  void end_life();
-  void end();
+  void end(Status status) override;
   [[nodiscard]] double elapsed_seconds() const;
 
-  const std::shared_ptr<Staging> staging_;
   const Layout layout_;
   const std::vector<Source> sources_;
   const bool in_place_;
   const std::unique_ptr<TransferListener> listener_;
   const std::chrono::steady_clock::time_point started_;
-  std::shared_ptr<Transfer> self_;
 
   std::unique_ptr<Block[]> blocks_;
   std::unique_ptr<File[]> files_;
@@ -144,12 +119,8 @@ class Transfer final : public IoListener, public std::enable_shared_from_this<Tr
   std::atomic<size_t> parts_left_;
   std::atomic<uint64_t> staged_bytes_{0};
   std::atomic<uint64_t> written_bytes_{0};
-  std::atomic<int64_t> activities_{1};
-  std::atomic<bool> failed_{false};
 
-  // Taken after the scheduler's lock where both are needed.
-  std::mutex mutex_;
-  bool life_ended_ = false;
+  // Under the mutex.
   std::vector<size_t> checks_;
   TransferOutcome outcome_;
 };

@@ -17,7 +17,7 @@ constexpr size_t kOpenFilesMax = 8;
 
 Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources, bool in_place,
                    std::unique_ptr<TransferListener> listener)
-    : staging_(std::move(staging)),
+    : Job(Kind::kWrite, std::move(staging)),
       layout_(std::move(layout)),
       sources_(std::move(sources)),
       in_place_(in_place),
@@ -45,9 +45,8 @@ Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<
 Transfer::~Transfer() = default;
 
 void Transfer::start() {
-  self_ = shared_from_this();
   if (layout_.block_count() == 0) listener_->on_staged();
-  staging_->add(self_);
+  begin_life();
 }
 
 bool Transfer::open_files(std::shared_ptr<DirectoryThread> directory, std::vector<std::string> paths) {
@@ -65,7 +64,7 @@ bool Transfer::open_files(std::shared_ptr<DirectoryThread> directory, std::vecto
 
 void Transfer::post(FileTask task, size_t file) {
   begin_activity();
-  directory_->post([self = shared_from_this(), task, file](Directory* directory) {
+  directory_->post([self = std::static_pointer_cast<Transfer>(shared_from_this()), task, file](Directory* directory) {
     if (directory == nullptr) self->fail(Status::failure(Failure::kAborted, "the store was closed"));
     if (!self->failed()) (self.get()->*task)(*directory, file);
     self->end_activity();
@@ -134,41 +133,10 @@ void Transfer::finish_digests() {
   }
 }
 
-void Transfer::fail(Status status) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (life_ended_ || failed()) return;
-    outcome_.status = std::move(status);
-    failed_.store(true, std::memory_order_release);
-  }
-  end_life();
-}
-
-bool Transfer::try_begin_activity() {
-  const std::lock_guard lock(mutex_);
-  if (life_ended_) return false;
-  begin_activity();
-  return true;
-}
-
-void Transfer::end_life() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (life_ended_) return;
-    life_ended_ = true;
-  }
-  end_activity();
-}
-
-void Transfer::end_activity() {
-  if (activities_.fetch_sub(1, std::memory_order_acq_rel) == 1) end();
-}
-
-void Transfer::end() {
-  const std::shared_ptr<Transfer> keep = std::move(self_);
+void Transfer::end(Status status) {
   for (size_t block = 0; block < layout_.block_count(); ++block) release_block(blocks_[block]);
   for (size_t file = 0; file < layout_.files().size(); ++file) files_[file].output.abandon();
-  staging_->remove(this);
+  outcome_.status = std::move(status);
   listener_->on_ended(std::move(outcome_));
 }
 

@@ -48,21 +48,29 @@ bool Transfer::prepare_blocks(size_t item) {
   return true;
 }
 
-std::optional<size_t> Transfer::claim_item() {
+// Checks of what was written in place come first: they are what `staged` waits for.
+Claim Transfer::claim(bool may_take_blocks) {
+  Claim claim;
   const std::lock_guard lock(mutex_);
-  if (life_ended_ || !prepare_blocks(next_item_)) return std::nullopt;
-  begin_activity();
-  return next_item_++;
+  if (life_ended_) return claim;
+  if (!checks_.empty()) {
+    claim.item = checks_.back();
+    claim.step = Step::kSecond;
+    checks_.pop_back();
+  } else if (has_unclaimed()) {
+    claim.short_of_blocks = !may_take_blocks || !prepare_blocks(next_item_);
+    if (!claim.short_of_blocks) claim.item = next_item_++;
+  }
+  if (claim.item) begin_activity();
+  return claim;
 }
 
-std::optional<size_t> Transfer::claim_check() {
-  if (!in_place_) return std::nullopt;
-  const std::lock_guard lock(mutex_);
-  if (checks_.empty() || life_ended_) return std::nullopt;
-  const size_t item = checks_.back();
-  checks_.pop_back();
-  begin_activity();
-  return item;
+void Transfer::run(size_t item, Step step, Stager& stager) {
+  if (step == Step::kFirst) {
+    run_item(item, stager);
+  } else {
+    run_check(item, stager);
+  }
 }
 
 void Transfer::run_item(size_t item, Stager& stager) {

@@ -46,7 +46,7 @@ bool Transfer::issue(IoRequest& request) {
   block.listener = this;
   if (block.in_place) {
     const Cursor cursor(layout_, block.file, block.offset);
-    block.data = sources_[cursor.source()].data + cursor.source_offset(block.offset);
+    block.data = const_cast<std::byte*>(sources_[cursor.source()].data + cursor.source_offset(block.offset));
   } else {
     // Nothing that an earlier save left in the block may reach the disk.
     ::memset(block.memory + length, 0, padded - length);
@@ -58,7 +58,7 @@ bool Transfer::issue(IoRequest& request) {
 
 void Transfer::submit(Block& block) { staging_->engine_for(block.buffered).submit(&block); }
 
-void Transfer::on_written(IoRequest& request, int64_t result) {
+void Transfer::on_completed(IoRequest& request, int64_t result) {
   auto& block = static_cast<Block&>(request);
   const std::shared_ptr<Staging> staging = staging_;
   if (!failed()) {
@@ -71,7 +71,7 @@ void Transfer::on_written(IoRequest& request, int64_t result) {
       block_written(block);
     }
   }
-  staging->write_ended();
+  staging->request_ended();
   end_activity();
 }
 

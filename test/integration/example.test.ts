@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import {
   type TensorShape,
 } from '../../bench/workloads.js';
 import { checkCheckpoint } from '../../examples/check.js';
+import { killAndResume } from '../../examples/resume.js';
 import { readCorpus } from '../../examples/train/corpus.js';
 import { train, type TrainResult } from '../../examples/train/train.js';
 import { Trainer } from '../../examples/train/trainer.js';
@@ -79,7 +80,7 @@ describe('checkpoints of the example', () => {
   afterEach(() => rm(root, { recursive: true }));
 
   const run = (signal: AbortSignal): Promise<TrainResult> =>
-    train({ root, repository, steps: 8, saveEvery: 2, signal, print: () => {} });
+    train({ root, repository, steps: 8, saveEvery: 2, resume: false, signal, print: () => {} });
 
   it('pass the checker, which finds each change of each file', async () => {
     const { saves } = await run(new AbortController().signal);
@@ -103,6 +104,20 @@ describe('checkpoints of the example', () => {
     await checkCheckpoint(path);
   });
 
+  it('are continued, bit for bit, by another process after a kill', async () => {
+    const { signal } = new AbortController();
+    const interrupted = join(root, 'interrupted');
+    await mkdir(interrupted);
+    const { saves } = await train({ root, repository, steps: 8, saveEvery: 2, resume: false, signal, print: () => {} });
+    const lines: string[] = [];
+    const print = (line: string): void => void lines.push(line);
+    const reference = saves.at(-1)!.path;
+    const resumed = await killAndResume({ root: interrupted, steps: 8, saveEvery: 2, reference, signal, print });
+    expect(lines.join('\n')).toMatch(/killed\n +continues at step [46], from step-/);
+    expect(resumed).toBe(join(interrupted, 'step-0000000008'));
+    await checkCheckpoint(resumed);
+  });
+
   it('leave nothing half-written when the run is interrupted', async () => {
     const interrupt = new AbortController();
     const reason = new Error('interrupted');
@@ -111,6 +126,7 @@ describe('checkpoints of the example', () => {
       repository,
       steps: 8,
       saveEvery: 2,
+      resume: false,
       signal: interrupt.signal,
       print: (line) => {
         if (line.trim().startsWith('step')) interrupt.abort(reason);

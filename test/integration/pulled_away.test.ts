@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.js';
-import type { Tally, Way } from '../support/children/pulled_away.js';
+import type { Tally } from '../support/children/pulled_away.js';
+import type { Way } from '../support/pulled.js';
 import { namesIn, useRoot } from '../support/root.js';
 
 const root = useRoot();

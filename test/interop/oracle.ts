@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 
 const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
 const script = fileURLToPath(new URL('oracle.py', import.meta.url));
+const writer = fileURLToPath(new URL('foreign_writer.py', import.meta.url));
 
 export interface OracleTensor {
   dtype: string;
@@ -46,9 +47,16 @@ export function loadSharded(
   return ask('dcp-sharded', [mesh.join('x'), ...folders]);
 }
 
-async function ask<T>(command: string, parameters: readonly string[]): Promise<T> {
-  const { stdout } = await promisify(execFile)(python, ['-W', 'ignore', script, command, ...parameters], {
-    maxBuffer: 1 << 28,
-  });
+/** Has the field's own libraries write checkpoints into a folder: what is in them, by their paths there. */
+export async function writeForeign(folder: string, ranks: number): Promise<Record<string, Record<string, OracleTensor>>> {
+  return run(writer, [folder, `${ranks}`]);
+}
+
+function ask<T>(command: string, folders: readonly string[]): Promise<T> {
+  return run(script, [command, ...folders]);
+}
+
+async function run<T>(path: string, options: readonly string[]): Promise<T> {
+  const { stdout } = await promisify(execFile)(python, ['-W', 'ignore', path, ...options], { maxBuffer: 1 << 28 });
   return JSON.parse(stdout) as T;
 }

@@ -42,7 +42,7 @@ namespace {
 // Collects what each request came to.
 class Collector : public IoListener {
  public:
-  void on_written(IoRequest& request, int64_t result) override {
+  void on_completed(IoRequest& request, int64_t result) override {
     const std::lock_guard lock(mutex_);
     results_.emplace_back(&request, result);
     signal_.notify_all();
@@ -91,7 +91,7 @@ struct Target {
   UniqueFd fd;
 };
 
-IoRequest request_of(int fd, const std::byte* data, size_t bytes, uint64_t offset, IoListener& listener) {
+IoRequest request_of(int fd, std::byte* data, size_t bytes, uint64_t offset, IoListener& listener) {
   IoRequest request;
   request.fd = fd;
   request.data = data;
@@ -174,12 +174,12 @@ class Repeater : public IoListener {
  public:
   Repeater(IoEngine& engine, int times) : engine_(engine), left_(times) {}
 
-  void on_written(IoRequest& request, int64_t result) override {
+  void on_completed(IoRequest& request, int64_t result) override {
     if (result > 0 && --left_ > 0) {
       request.offset += request.bytes;
       engine_.submit(&request);
     } else {
-      done_.on_written(request, result);
+      done_.on_completed(request, result);
     }
   }
   int64_t result() { return done_.only_result(); }
@@ -281,9 +281,9 @@ TEST(uring_writes_from_registered_memory) {
 // The last owner of a pool may be the thread of the ring, which then cannot wait for itself.
 TEST(uring_unregisters_on_its_own_thread) {
   struct Unregister : IoListener {
-    void on_written(IoRequest& request, int64_t result) override {
+    void on_completed(IoRequest& request, int64_t result) override {
       engine->unregister_memory(memory.data(), memory.bytes());
-      done.on_written(request, result);
+      done.on_completed(request, result);
     }
     UringEngine* engine = nullptr;
     Mapping memory;

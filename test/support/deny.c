@@ -3,8 +3,8 @@
  *
  *   deny CALL=ERROR[,CALL=ERROR...] COMMAND [ARGUMENT...]
  *
- * `pwrite64/4096` stands for a pwrite64 whose length is a multiple of 4096 bytes, as direct writes are. Exit status
- * 125: the filter could not be installed.
+ * `pwrite64/4096` stands for a pwrite64 whose length is a multiple of 4096 bytes, as direct writes are; `pread64/4096`
+ * likewise. Exit status 125: the filter could not be installed.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -38,6 +38,7 @@ static const struct name calls[] = {
     {"io_uring_register", __NR_io_uring_register},
     {"io_uring_setup", __NR_io_uring_setup},
     {"openat2", __NR_openat2},
+    {"pread64", __NR_pread64},
     {"process_vm_readv", __NR_process_vm_readv},
     {"pwrite64", __NR_pwrite64},
     {"renameat2", __NR_renameat2},

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { NativeBinding, NativeError, TransferRequest, TransferResult, TransferStart } from '../../lib/binding.js';
+import type {
+  NativeBinding,
+  NativeError,
+  ReadRequest,
+  ReadResult,
+  ReadStart,
+  TransferRequest,
+  TransferResult,
+  TransferStart,
+} from '../../lib/binding.js';
 
 /** A failure as native reports it. */
 export function nativeError(kind: NativeError['kind'], errnoName = '', syscall = '', path = ''): NativeError {
@@ -91,6 +100,8 @@ export class FakeBinding implements NativeBinding {
   };
   /** Directories that somebody holds. */
   readonly held = new Set<string>();
+  readonly #leases = new Map<number, ArrayBuffer>();
+  readonly #aborts = new Map<number, () => void>();
   #faults: Fault[] = [];
   #hanging: RegExp | undefined;
   #handles = 0;
@@ -197,7 +208,9 @@ export class FakeBinding implements NativeBinding {
   allocateLease(bytes: number): ReturnType<NativeBinding['allocateLease']> {
     this.calls.push(`allocateLease ${bytes}`);
     if (bytes > 2 ** 40) throw nativeError('system', 'ENOMEM', 'mmap');
-    return { handle: ++this.#handles, buffer: new ArrayBuffer(bytes) };
+    const lease = { handle: ++this.#handles, buffer: new ArrayBuffer(bytes) };
+    this.#leases.set(lease.handle, lease.buffer);
+    return lease;
   }
 
   disposeLease(handle: number, buffer: ArrayBuffer): void {
@@ -237,6 +250,53 @@ export class FakeBinding implements NativeBinding {
   transferProgress(handle: number): { stagedBytes: number; writtenBytes: number } | undefined {
     const transfer = this.#transfer(handle);
     return transfer.ended ? undefined : transfer.progress;
+  }
+
+  /** Reads from the tree, one turn of the event loop later. */
+  startRead(_staging: number, _store: number, request: ReadRequest): ReadStart {
+    const handle = ++this.#handles;
+    const abort = new Promise<never>((_, reject) => {
+      this.#aborts.set(handle, () => {
+        reject(nativeError('aborted'));
+      });
+    });
+    const read = this.#do('startRead', request.paths.join(' '), () => this.#read(request));
+    const done = Promise.race([read, abort]).finally(() => this.#aborts.delete(handle));
+    done.catch(() => undefined);
+    return { handle, done };
+  }
+
+  abortRead(handle: number): void {
+    this.#aborts.get(handle)?.();
+  }
+
+  readProgress(handle: number): number | undefined {
+    return this.#aborts.has(handle) ? 0 : undefined;
+  }
+
+  #read(request: ReadRequest): ReadResult {
+    const digests: Buffer[] = [];
+    let copy = 0;
+    for (const [chunk, bytes] of request.chunkBytes.entries()) {
+      const path = request.paths[request.chunkFile[chunk]!]!;
+      const offset = request.chunkOffset[chunk]!;
+      const contents = (this.tree.get(path) ?? fail('ENOENT', 'openat2', path)).subarray(offset, offset + bytes);
+      if (contents.length < bytes) fail('ENODATA', 'read', path);
+      if (request.hash) digests.push(Buffer.from(this.digest(contents), 'hex'));
+      for (let left = request.chunkCopies[chunk]!; left > 0; left -= 1, copy += 1) {
+        const target = request.targets[request.copyTarget[copy]!]!;
+        const memory = target instanceof Uint8Array ? target : new Uint8Array(this.#bufferOf(target));
+        const from = request.copyFrom[copy]!;
+        memory.set(contents.subarray(from, from + request.copyBytes[copy]!), request.copyTo[copy]);
+      }
+    }
+    const readBytes = request.chunkBytes.reduce((sum, bytes) => sum + bytes, 0);
+    const facts = { direct: 'yes', directReason: '', engine: 'io_uring', seconds: 1, cpuSeconds: 1 } as const;
+    return { digests: Buffer.concat(digests), readBytes, ...facts };
+  }
+
+  #bufferOf(target: ArrayBuffer | number): ArrayBuffer {
+    return typeof target === 'number' ? (this.#leases.get(target) ?? fail('EBADF', '', '')) : target;
   }
 
   #transfer(handle: number): FakeTransfer {

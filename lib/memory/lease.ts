@@ -4,7 +4,7 @@ import { SnapshardError } from '../errors.js';
 import { toSnapshardError } from '../store/native_error.js';
 import { invalidArgument } from '../tensor/describe.js';
 import type { LeaseSource } from '../tensor/source.js';
-import { invalid } from './validate.js';
+import { invalid } from '../options/validate.js';
 
 interface LeaseRecord {
   readonly bytes: number;

@@ -1,0 +1,124 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import {
+  indexName,
+  isDeadDirectory,
+  manifestName,
+  parsePartialDirectory,
+  parseRankManifestName,
+  ranksDirectory,
+} from '../layout/names.js';
+import { NativeStore } from '../store/native_store.js';
+import { invalidArgument } from '../tensor/describe.js';
+import { defaultGroup } from '../tensor/tensor.js';
+import { readFolder, readIndexed, readLoneFile } from './foreign.js';
+import { fileError } from './foreign_files.js';
+import { nothingHere, severalIndexes, unpublished } from './nothing_here.js';
+import { readOwn } from './own.js';
+import type { StoredCheckpoint } from './stored.js';
+
+const shardSuffix = '.safetensors';
+const indexSuffix = indexName('');
+const tailBytes = 64;
+const sealPattern = /,"digest":"[0-9a-f]{32}"}\n$/;
+
+/** A checkpoint of which all but the data has been read and checked. */
+export interface OpenedCheckpoint {
+  /** Absolute: of its directory, or of the lone file that it is. */
+  readonly path: string;
+  /** All files of `stored` lie below it. Whoever opened the checkpoint closes it. */
+  readonly store: NativeStore;
+  /** Whether its files may be symbolic links: in what others wrote. */
+  readonly followLinks: boolean;
+  readonly stored: StoredCheckpoint;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return !(await stat(path)).isDirectory();
+  } catch (error) {
+    throw fileError(error, 'open', path);
+  }
+}
+
+async function hasRanks(store: NativeStore, names: readonly string[]): Promise<boolean> {
+  if (!names.includes(ranksDirectory)) return false;
+  const ranks = await store.list(ranksDirectory).catch((): string[] => []);
+  return ranks.some((name) => parseRankManifestName(name) !== undefined);
+}
+
+/** Others, too, may keep a `manifest.json`; without rank manifests, one that is not sealed as ours is theirs. */
+async function isOwn(store: NativeStore, names: readonly string[]): Promise<boolean> {
+  const ranks = await hasRanks(store, names);
+  if (!names.includes(manifestName)) {
+    if (ranks) throw unpublished(store.root);
+    return false;
+  }
+  if (ranks) return true;
+  const tail = await store.readTail(manifestName, tailBytes);
+  return sealPattern.test(new TextDecoder('latin1').decode(tail));
+}
+
+function readForeign(path: string, names: readonly string[]): Promise<StoredCheckpoint> {
+  const indexes = names.filter((name) => name.endsWith(indexSuffix)).sort();
+  const usual = indexName(defaultGroup);
+  const [index] = indexes.includes(usual) ? [usual] : indexes;
+  if (index !== undefined && index !== usual && indexes.length > 1) throw severalIndexes(path, indexes);
+  if (index !== undefined) return readIndexed(path, index);
+  const shards = names.filter((name) => name.endsWith(shardSuffix)).sort();
+  if (shards.length === 0) throw nothingHere(path, names);
+  return readFolder(path, shards);
+}
+
+async function readDirectory(store: NativeStore): Promise<Pick<OpenedCheckpoint, 'followLinks' | 'stored'>> {
+  const name = basename(store.root);
+  if (isDeadDirectory(name) || parsePartialDirectory(name) !== undefined) throw unpublished(store.root);
+  const names = await store.list('');
+  if (await isOwn(store, names)) return { followLinks: false, stored: await readOwn(store) };
+  return { followLinks: true, stored: await readForeign(store.root, names) };
+}
+
+async function readFile(path: string): Promise<StoredCheckpoint> {
+  return path.endsWith(indexSuffix) ? readIndexed(dirname(path), basename(path)) : readLoneFile(path);
+}
+
+/** Opens a directory, and closes it again where what is read from it fails. */
+async function openBelow(
+  directory: string,
+  read: (store: NativeStore) => Promise<Omit<OpenedCheckpoint, 'store'>>,
+): Promise<OpenedCheckpoint> {
+  const store = await NativeStore.open(directory);
+  try {
+    return { store, ...(await read(store)) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a checkpoint of our own.
+ * @throws {SnapshardError} as {@link readOwn}
+ */
+export function openOwn(path: string): Promise<OpenedCheckpoint> {
+  return openBelow(path, async (store) => ({ path: store.root, followLinks: false, stored: await readOwn(store) }));
+}
+
+/**
+ * Opens what is there: a checkpoint of our own; a safetensors file; a folder of those, with an index (also by the path
+ * of that index) or without, from Hugging Face or PyTorch DCP.
+ * @throws {SnapshardError} `ERR_SNAPSHARD_NOT_FOUND` where there is no checkpoint, or no longer;
+ *   `ERR_SNAPSHARD_CORRUPT` for one that is damaged; `ERR_SNAPSHARD_UNSUPPORTED_VERSION`;
+ *   `ERR_SNAPSHARD_UNKNOWN_DTYPE` and `ERR_SNAPSHARD_DUPLICATE_NAME` for what others wrote; `ERR_SNAPSHARD_NO_MEMORY`
+ *   for more tensors than this process can list
+ */
+export async function openStored(path: string): Promise<OpenedCheckpoint> {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw invalidArgument('`path`', 'the path of a checkpoint', path);
+  }
+  const absolute = resolve(path);
+  const lone = await isFile(absolute);
+  if (!lone) return openBelow(absolute, async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
+  const read = async () => ({ path: absolute, followLinks: true, stored: await readFile(absolute) });
+  return openBelow(dirname(absolute), read);
+}

@@ -1,0 +1,58 @@
+import { binding } from '../binding.js';
+import { manifestName } from '../layout/names.js';
+import { TimeSlices } from '../layout/time_slices.js';
+import { SnapshardError } from '../errors.js';
+import { hasErrno } from '../store/native_error.js';
+import { readManifest } from './manifest_files.js';
+import type { ReadSource } from './read_source.js';
+import type { Damage } from './read_types.js';
+import type { StoredSideFile } from './stored.js';
+import { isDamage } from './verify_hashes.js';
+import type { VerifyMeter } from './verify_meter.js';
+
+async function faultOf(source: ReadSource, { name, bytes, digest }: StoredSideFile): Promise<string | undefined> {
+  try {
+    const contents = await source.opened.store.readFile(name, bytes);
+    if (contents.length !== bytes) return `the file is ${contents.length} bytes long, not ${bytes}`;
+    return digest === undefined || binding.digest(contents) === digest ? undefined : 'it is not what was saved';
+  } catch (error) {
+    if (hasErrno(error, 'EFBIG')) return `the file is longer than ${bytes} bytes`;
+    if (!isDamage(error)) throw error;
+    return hasErrno(error, 'ENOENT') ? 'the file is missing' : `it cannot be read: ${error.errno ?? ''}`;
+  }
+}
+
+async function manifestFault({ opened }: ReadSource): Promise<string | undefined> {
+  try {
+    const { digest } = await readManifest(opened.store, '', new TimeSlices());
+    return digest === opened.stored.digest ? undefined : 'it is another one than when the checkpoint was opened';
+  } catch (error) {
+    if (error instanceof SnapshardError) return error.message;
+    throw error;
+  }
+}
+
+/** The files of a checkpoint that are no shards, those that have a digest. */
+export function smallFilesOf({ opened }: ReadSource): StoredSideFile[] {
+  const { sideFiles, listedFiles } = opened.stored;
+  return [...sideFiles.values(), ...listedFiles.values()];
+}
+
+/** Reads each of them whole, and compares it. */
+export async function verifySmallFiles(
+  source: ReadSource,
+  meter: VerifyMeter,
+  signal: AbortSignal | undefined,
+): Promise<Damage[]> {
+  const damaged: Damage[] = [];
+  for (const file of smallFilesOf(source)) {
+    signal?.throwIfAborted();
+    const reason = await meter.count(file.bytes, faultOf(source, file));
+    if (reason !== undefined) {
+      damaged.push({ file: file.name, offset: 0, bytes: file.bytes, tensor: undefined, reason });
+    }
+  }
+  const reason = source.opened.stored.digest === undefined ? undefined : await manifestFault(source);
+  if (reason !== undefined) damaged.push({ file: manifestName, offset: 0, bytes: 0, tensor: undefined, reason });
+  return damaged;
+}
