@@ -142,7 +142,11 @@ export interface ReadRequest {
   copyBytes: Uint32Array;
   copyTarget: Uint32Array;
   copyTo: Float64Array;
-  /** An `ArrayBuffer`, a `Uint8Array` over a whole `SharedArrayBuffer`, or a lease. */
+  /**
+   * An `ArrayBuffer`, a `Uint8Array` over a whole `SharedArrayBuffer`, or a lease. The last two are written by native
+   * threads. `ArrayBuffer`s are written by the JavaScript thread, a block at a time: memory that was detached and freed
+   * may belong to somebody else by now, and only there can nobody detach it meanwhile.
+   */
   targets: (ArrayBuffer | Uint8Array | LeaseHandle)[];
   /** A `SourceKind` (lib/tensor/source.ts) for each target: Buffer, Shared or Lease. */
   targetKinds: Uint8Array;

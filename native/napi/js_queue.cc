@@ -37,6 +37,7 @@ bool JsQueue::post(Task task) {
 }
 
 bool JsQueue::run_and_wait(Task task) {
+  const std::lock_guard turn(turn_mutex_);
   const auto done = std::make_shared<bool>(false);
   const bool posted = post([this, done, run = std::move(task)](Napi::Env env) {
     run(env);

@@ -24,7 +24,8 @@ class JsQueue {
 
   // From any thread. False once closed: the task is dropped.
   bool post(Task task);
-  // Runs `task` on the JavaScript thread and waits for it. False once closed: it has not run, and never will.
+  // Runs `task` on the JavaScript thread and waits for it. False once closed: it has not run, and never will. One at a
+  // time: Node takes up to a thousand waiting tasks in one go, and would see to no timer and no socket meanwhile.
   bool run_and_wait(Task task);
 
   // JavaScript thread only.
@@ -41,6 +42,7 @@ class JsQueue {
   const napi_env env_;
   unsigned holds_ = 0;
 
+  std::mutex turn_mutex_;
   std::mutex mutex_;
   std::condition_variable signal_;
   bool closed_ = false;

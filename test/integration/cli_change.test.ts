@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openCheckpoint, type Tensor } from 'snapshard';
 import { describe, expect, it } from 'vitest';
 import { MiB } from '../support/bytes.js';
-import { cut, flipBit, plainTensor, saveAsRanks, saveSolo, snapshard, snapshardJson } from '../support/cli.js';
+import { cliPath, cut, flipBit, plainTensor, saveAsRanks, saveSolo, snapshard, snapshardJson } from '../support/cli.js';
 import { readTensors, shardsOf } from '../support/read_back.js';
 import { namesIn, useRoot } from '../support/root.js';
 
@@ -202,6 +205,16 @@ describe('export', () => {
     const { code, stdout, stderr } = await snapshard('export', path, join(root.path, 'out'));
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^ERR_SNAPSHARD_CORRUPT: .*"b".*\n$/);
+    expect(namesIn(root.path)).toEqual(['step-0000000001']);
+  });
+
+  it('leaves nothing when it is interrupted', async () => {
+    const path = await saveSolo(root.path, { step: 1, tensors: { a: plainTensor('U8', [192 * MiB]) } });
+    const child = spawn(process.execPath, [cliPath, 'export', path, join(root.path, 'out')], { stdio: 'ignore' });
+    const closed = once(child, 'close');
+    while (child.exitCode === null && !namesIn(root.path).some((name) => name.startsWith('.out.'))) await sleep(1);
+    child.kill('SIGINT');
+    expect(await closed).toEqual([130, null]);
     expect(namesIn(root.path)).toEqual(['step-0000000001']);
   });
 

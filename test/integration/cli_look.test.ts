@@ -111,7 +111,7 @@ describe('ls', () => {
 
     const { code, stdout } = await snapshard('ls', root.path);
     expect(code).toBe(1);
-    const lines = stdout.split('\n').filter((line) => /^ +\d/.test(line));
+    const lines = stdout.split('\n').filter((line) => /^ *\d+ {2}/.test(line));
     expect(lines.map((line) => line.includes('damaged'))).toEqual([false, true, true]);
     expect(stdout).toMatch(/step-0000000002 is damaged: .*model-00001-of-00001\.safetensors/s);
     expect(stdout).toMatch(/step-0000000003 is damaged: /);

@@ -2,8 +2,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from 'snapshard';
+import { cutAlong, type Part, partOf } from '../support/restored.js';
 import { writeForeign, type OracleTensor } from './oracle.js';
-import { makeScratch, sha256 } from './trees.js';
+import { bitsOf, makeScratch, sha256 } from './trees.js';
 
 const ranks = 3;
 const scratch = makeScratch();
@@ -27,6 +28,12 @@ async function readBack(path: string) {
     tensors[name] = { dtype, shape: [...shape], sha256: sha256(data) };
   }
   return { format, hasDigests, metadata, slices, tensors };
+}
+
+/** Parts that lie across any that were saved. */
+function partsOf(shape: readonly number[]): Part[] {
+  const middle = { origin: shape.map((size) => size >> 2), shape: shape.map((size) => size >> 1) };
+  return [middle, ...shape.flatMap((_, dimension) => [2, 5].flatMap((parts) => cutAlong(shape, dimension, parts)))];
 }
 
 describe('what others wrote', () => {
@@ -53,6 +60,22 @@ describe('what others wrote', () => {
     const { slices } = await readBack('sharded');
     expect(new Set(slices.values())).toEqual(new Set([1, ranks]));
     expect(slices.get('scalar')).toBe(1);
+  });
+
+  it.each(['sharded', 'consolidated', 'lone.safetensors'])('is read in other parts than it was saved in: %s', async (path) => {
+    await using checkpoint = await openCheckpoint(join(scratch.root, path));
+    for (const [name, { dtype, shape }] of checkpoint.tensors) {
+      const { data } = await checkpoint.read(name);
+      expect(sha256(data)).toBe(written[path]![name]!.sha256);
+      const wanted = partsOf(shape).map((part) => {
+        const expected = partOf(data, bitsOf[dtype] / 8, shape, part);
+        return { part, expected, memory: new Uint8Array(expected.length) };
+      });
+      await checkpoint.readInto(wanted.map(({ part, memory }) => [name, { data: memory, ...part }] as const));
+      for (const { part, expected, memory } of wanted) {
+        expect(expected.equals(memory), `${name} ${JSON.stringify(part)}`).toBe(true);
+      }
+    }
   });
 
   it('lacks what a process wrote whose file is not there', async () => {

@@ -48,7 +48,10 @@ export function loadSharded(
 }
 
 /** Has the field's own libraries write checkpoints into a folder: what is in them, by their paths there. */
-export async function writeForeign(folder: string, ranks: number): Promise<Record<string, Record<string, OracleTensor>>> {
+export async function writeForeign(
+  folder: string,
+  ranks: number,
+): Promise<Record<string, Record<string, OracleTensor>>> {
   return run(writer, [folder, `${ranks}`]);
 }
 

@@ -44,7 +44,7 @@ describe('the packed package', () => {
   it('holds what it needs, and nothing that only its developers do', () => {
     const files = packed.files.map(({ path }) => path);
     const texts = ['LICENSE', 'README.md', 'THIRD_PARTY_NOTICES.md'];
-    const needed = [...texts, 'build/Release/snapshard.node', 'dist/index.js', 'dist/index.d.ts'];
+    const needed = [...texts, 'build/Release/snapshard.node', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js'];
     expect(needed.filter((file) => !files.includes(file))).toEqual([]);
     expect(files.filter((file) => /^(test|bench|examples|node_modules|runs)\//.test(file))).toEqual([]);
   });
@@ -59,6 +59,10 @@ describe('the packed package', () => {
     mkdirSync(join(folder, 'runs'), { recursive: true });
     writeFileSync(join(folder, 'sample.mjs'), firstSample());
     expect(() => run(process.execPath, ['sample.mjs'])).not.toThrow();
+  });
+
+  it('brings the command line, with all that it needs', () => {
+    expect(run('node_modules/.bin/snapshard', ['ls', '.', '--json'])).toBe('{\n  "root": ".",\n  "checkpoints": []\n}\n');
   });
 
   it('is imported and required as the same module', () => {

@@ -21,7 +21,12 @@ function asNative(error: unknown, path = ''): unknown {
   return code === undefined || syscall === undefined ? error : nativeError('system', code, syscall, path);
 }
 
-async function call<T>(name: string, store: StoreHandle, path: string, effect: (path: string) => Promise<T>): Promise<T> {
+async function call<T>(
+  name: string,
+  store: StoreHandle,
+  path: string,
+  effect: (path: string) => Promise<T>,
+): Promise<T> {
   const directory = disk.open.get(store);
   if (directory === undefined) throw nativeError('closed');
   try {

@@ -33,7 +33,9 @@ interface WrittenRank {
 
 function chunkDigests(bytes: Uint8Array): Buffer[] {
   const chunks = Math.ceil(bytes.length / chunkBytes);
-  return Array.from({ length: chunks }, (_, chunk) => hash(bytes.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes)));
+  return Array.from({ length: chunks }, (_, chunk) =>
+    hash(bytes.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes)),
+  );
 }
 
 function list(directory: string, name: string, bytes: Uint8Array): ListedFile {

@@ -50,7 +50,9 @@ describe('the length of a header', () => {
     ['not there in an empty file', new Uint8Array(0), 0, /too short/],
   ])('is refused: %s', (_, bytes, fileBytes, message) => {
     expect(() => headerJsonBytes(bytes, fileBytes)).toThrow(message);
-    expect(() => headerJsonBytes(bytes, fileBytes)).toThrow(expect.objectContaining({ code: 'ERR_SNAPSHARD_CORRUPT' }) as Error);
+    expect(() => headerJsonBytes(bytes, fileBytes)).toThrow(
+      expect.objectContaining({ code: 'ERR_SNAPSHARD_CORRUPT' }) as Error,
+    );
   });
 });
 
@@ -71,7 +73,10 @@ describe('a header', () => {
         new Map(
           origins.map(({ name, dtype, shape, bytes: size, origin }) => {
             const begin = header.tensors.find((tensor) => tensor.name === name)!.begin;
-            return [name, { name, dtype, shape, begin, end: begin + size, origin: sliced ? origin : shape.map(() => 0) }];
+            return [
+              name,
+              { name, dtype, shape, begin, end: begin + size, origin: sliced ? origin : shape.map(() => 0) },
+            ];
           }),
         ),
       );
@@ -111,8 +116,18 @@ describe('a header', () => {
     ['JSON cut off', '{"a":', 0, /JSON/],
     ['something behind it', '{}x', 0, /something follows/],
     ['NUL behind it', '{}\0', 0, /something follows/],
-    ['a tensor twice', '{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}', 0, /"a" is listed twice/],
-    ['a dtype twice', '{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}', 0, /"a" has its dtype twice/],
+    [
+      'a tensor twice',
+      '{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}',
+      0,
+      /"a" is listed twice/,
+    ],
+    [
+      'a dtype twice',
+      '{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}',
+      0,
+      /"a" has its dtype twice/,
+    ],
     ['offsets twice', '{"a":{"dtype":"U8","data_offsets":[0,0],"shape":[0],"data_offsets":[0,0]}}', 0, /offsets twice/],
     ['metadata twice', '{"__metadata__":{},"__metadata__":{}}', 0, /__metadata__ is there twice/],
     ['metadata with a key twice', '{"__metadata__":{"a":"1","a":"1"}}', 0, /"a" twice/],
@@ -130,7 +145,12 @@ describe('a header', () => {
     ['more bytes than can be counted', { a: entry('U8', [2 ** 27, 2 ** 27], 0, 1) }, 1, /2\^53/],
     ['an overflow hidden by a 0', { a: entry('F64', [2 ** 52, 2 ** 52, 0], 0, 0) }, 0, /2\^53/],
     ['bits that are no whole byte', { a: entry('F4', [3], 0, 1) }, 1, /not whole bytes/],
-    ['bytes that are not those of the shape', { a: entry('F32', [2], 0, 4) }, 4, /"a", F32 of shape \[2\], takes 8 bytes/],
+    [
+      'bytes that are not those of the shape',
+      { a: entry('F32', [2], 0, 4) },
+      4,
+      /"a", F32 of shape \[2\], takes 8 bytes/,
+    ],
     ['an end before its begin', { a: entry('U8', [], 1, 0) }, 1, /"a".*hold -1/],
     ['a gap at the start', { a: entry('U8', [], 1, 2) }, 2, /"a" leaves a gap/],
     ['a gap', { a: entry('U8', [], 0, 1), b: entry('U8', [], 2, 3) }, 3, /"b" leaves a gap/],
@@ -139,14 +159,54 @@ describe('a header', () => {
     ['data behind the last', { a: entry('U8', [2], 0, 2) }, 3, /take 2 bytes, but the file has 3/],
     ['less data than tensors', { a: entry('U8', [2], 0, 2) }, 1, /take 2 bytes, but the file has 1/],
     ['data and no tensor', '{}', 1, /take 0 bytes/],
-    ['slices of another tensor', { __metadata__: sharding({ b: { saved_offsets: [] } }) }, 0, /"b", which is not there/],
-    ['slices of no tensor', { __metadata__: sharding({}), a: entry('U8', [], 0, 1) }, 1, /does not tell where tensor "a"/],
-    ['no offsets of a slice', { __metadata__: sharding({ a: {} }), a: entry('U8', [], 0, 1) }, 1, /no saved_offsets of tensor "a"/],
-    ['too few offsets', { __metadata__: sharding({ a: { saved_offsets: [] } }), a: entry('U8', [1], 0, 1) }, 1, /"a".*cannot/],
-    ['offsets beyond counting', { __metadata__: sharding({ a: { saved_offsets: [2 ** 53 - 1] } }), a: entry('U8', [1], 0, 1) }, 1, /"a".*cannot/],
-    ['a negative offset', { __metadata__: sharding({ a: { saved_offsets: [-1] } }), a: entry('U8', [1], 0, 1) }, 1, /integer/],
-    ['offsets of slices twice', { __metadata__: sharding('{"a":{"saved_offsets":[],"saved_offsets":[]}}'), a: entry('U8', [], 0, 1) }, 1, /twice/],
-    ['a slice twice', { __metadata__: sharding('{"a":{"saved_offsets":[]},"a":{"saved_offsets":[]}}'), a: entry('U8', [], 0, 1) }, 1, /"a" twice/],
+    [
+      'slices of another tensor',
+      { __metadata__: sharding({ b: { saved_offsets: [] } }) },
+      0,
+      /"b", which is not there/,
+    ],
+    [
+      'slices of no tensor',
+      { __metadata__: sharding({}), a: entry('U8', [], 0, 1) },
+      1,
+      /does not tell where tensor "a"/,
+    ],
+    [
+      'no offsets of a slice',
+      { __metadata__: sharding({ a: {} }), a: entry('U8', [], 0, 1) },
+      1,
+      /no saved_offsets of tensor "a"/,
+    ],
+    [
+      'too few offsets',
+      { __metadata__: sharding({ a: { saved_offsets: [] } }), a: entry('U8', [1], 0, 1) },
+      1,
+      /"a".*cannot/,
+    ],
+    [
+      'offsets beyond counting',
+      { __metadata__: sharding({ a: { saved_offsets: [2 ** 53 - 1] } }), a: entry('U8', [1], 0, 1) },
+      1,
+      /"a".*cannot/,
+    ],
+    [
+      'a negative offset',
+      { __metadata__: sharding({ a: { saved_offsets: [-1] } }), a: entry('U8', [1], 0, 1) },
+      1,
+      /integer/,
+    ],
+    [
+      'offsets of slices twice',
+      { __metadata__: sharding('{"a":{"saved_offsets":[],"saved_offsets":[]}}'), a: entry('U8', [], 0, 1) },
+      1,
+      /twice/,
+    ],
+    [
+      'a slice twice',
+      { __metadata__: sharding('{"a":{"saved_offsets":[]},"a":{"saved_offsets":[]}}'), a: entry('U8', [], 0, 1) },
+      1,
+      /"a" twice/,
+    ],
     ['sharding that is no JSON', { __metadata__: sharding('{') }, 0, /JSON/],
   ];
 
@@ -189,32 +249,49 @@ function isSound(text: string, dataBytes: number): boolean {
 
 describe('a header that somebody changed', () => {
   const example = JSON.stringify({
-    __metadata__: { format: 'pt', DCP_SHARDING_INFO: '{"a":{"saved_offsets":[0,4]},"b":{"saved_offsets":[]},"c":{"saved_offsets":[1]}}' },
+    __metadata__: {
+      format: 'pt',
+      DCP_SHARDING_INFO: '{"a":{"saved_offsets":[0,4]},"b":{"saved_offsets":[]},"c":{"saved_offsets":[1]}}',
+    },
     a: entry('F32', [2, 3], 0, 24),
     b: entry('BF16', [], 24, 26),
     c: entry('U8', [5], 26, 31),
   });
-  const token = fc.constantFrom(...Array.from('{}[],:"\\0123456789'), '"a"', '"b":', 'U8', '[0,4]', '-', '999999999999999999', '\u0001', '\\u0061');
+  const token = fc.constantFrom(
+    ...Array.from('{}[],:"\\0123456789'),
+    '"a"',
+    '"b":',
+    'U8',
+    '[0,4]',
+    '-',
+    '999999999999999999',
+    '\u0001',
+    '\\u0061',
+  );
   const edit = fc.record({ at: fc.nat(example.length - 1), drop: fc.nat(4), text: fc.oneof(token, fc.constant('')) });
 
   it('is refused with a code, or as sound as another reader finds it', async () => {
     let [read, refused] = [0, 0];
-    const property = fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 3 }), fc.nat(40), async (edits, bytes) => {
-      let text = example;
-      for (const { at, drop, text: inserted } of edits) text = text.slice(0, at) + inserted + text.slice(at + drop);
-      const dataBytes = bytes === 0 ? 30 : 31;
-      const outcome = await parse(text, dataBytes).catch((error: unknown) => error as SnapshardError);
-      if (outcome instanceof Error) {
-        expect(outcome.name).toBe('SnapshardError');
-        expect(['ERR_SNAPSHARD_CORRUPT', 'ERR_SNAPSHARD_UNKNOWN_DTYPE']).toContain(outcome.code);
-        refused += 1;
-        return;
-      }
-      read += 1;
-      expect(isSound(text, dataBytes)).toBe(true);
-      const names = Object.keys(JSON.parse(text) as object).filter((name) => name !== '__metadata__');
-      expect(outcome.tensors.map(({ name }) => name).sort()).toEqual(names.sort());
-    });
+    const property = fc.asyncProperty(
+      fc.array(edit, { minLength: 1, maxLength: 3 }),
+      fc.nat(40),
+      async (edits, bytes) => {
+        let text = example;
+        for (const { at, drop, text: inserted } of edits) text = text.slice(0, at) + inserted + text.slice(at + drop);
+        const dataBytes = bytes === 0 ? 30 : 31;
+        const outcome = await parse(text, dataBytes).catch((error: unknown) => error as SnapshardError);
+        if (outcome instanceof Error) {
+          expect(outcome.name).toBe('SnapshardError');
+          expect(['ERR_SNAPSHARD_CORRUPT', 'ERR_SNAPSHARD_UNKNOWN_DTYPE']).toContain(outcome.code);
+          refused += 1;
+          return;
+        }
+        read += 1;
+        expect(isSound(text, dataBytes)).toBe(true);
+        const names = Object.keys(JSON.parse(text) as object).filter((name) => name !== '__metadata__');
+        expect(outcome.tensors.map(({ name }) => name).sort()).toEqual(names.sort());
+      },
+    );
     await fc.assert(property, { numRuns: 3000 });
     expect(Math.min(read, refused)).toBeGreaterThan(20);
   });

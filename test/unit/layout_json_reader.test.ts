@@ -33,7 +33,10 @@ const { value: json } = fc.letrec<{ value: unknown }>((tie) => ({
     fc.oneof(fc.string({ unit: 'grapheme' }), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer()),
     fc.constantFrom<unknown>(null, true, false, 0, '', '\u2028"\\\n\u0000', 1e-7, 2 ** 53),
     fc.array(tie('value')),
-    fc.dictionary(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('__proto__', 'constructor', '7')), tie('value')),
+    fc.dictionary(
+      fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('__proto__', 'constructor', '7')),
+      tie('value'),
+    ),
   ),
 }));
 
@@ -57,7 +60,15 @@ describe('JSON of others', () => {
   });
 
   it('is refused or read as JSON.parse does, whatever is changed', () => {
-    const token = fc.constantFrom(...Array.from('{}[],:"\\0 1-.eE+tfnu\u0001ß\n\t'), 'true', 'null', '\\u', '\\ud800', '01', '1e5');
+    const token = fc.constantFrom(
+      ...Array.from('{}[],:"\\0 1-.eE+tfnu\u0001ß\n\t'),
+      'true',
+      'null',
+      '\\u',
+      '\\ud800',
+      '01',
+      '1e5',
+    );
     const edit = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), drop: fc.nat(3), text: token });
     const property = fc.property(json, fc.array(edit, { minLength: 1, maxLength: 3 }), (value, edits) => {
       let text = JSON.stringify(value);

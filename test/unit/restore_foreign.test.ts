@@ -8,6 +8,7 @@ import type { SnapshardError } from '../../lib/errors.js';
 import { openStored } from '../../lib/restore/open.js';
 import type { StoredCheckpoint } from '../../lib/restore/stored.js';
 import { disk } from '../support/disk_binding.js';
+import { shard } from '../support/foreign_shard.js';
 import { useRoot } from '../support/root.js';
 
 vi.mock('../../lib/binding.js', () => import('../support/disk_binding.js'));
@@ -22,32 +23,6 @@ vi.mock('node:v8', async (importOriginal) => {
 const root = useRoot();
 const at = (...names: string[]): string => join(root.path, ...names);
 const indexName = 'model.safetensors.index.json';
-
-interface Slice {
-  shape: number[];
-  /** Where it begins in its tensor. */
-  offsets?: number[];
-  dtype?: string;
-}
-
-/** A file of U8 tensors, or of another dtype whose width does not show. */
-function shard(tensors: Record<string, Slice>, metadata?: Record<string, string>): Buffer {
-  const header: Record<string, unknown> = {};
-  const sharded = Object.values(tensors).some(({ offsets }) => offsets !== undefined);
-  const info = Object.entries(tensors).map(([name, { offsets }]) => [name, { saved_offsets: offsets }]);
-  const sharding = sharded ? { DCP_SHARDING_INFO: JSON.stringify(Object.fromEntries(info)) } : {};
-  if (sharded || metadata) header.__metadata__ = { ...metadata, ...sharding };
-  let position = 0;
-  for (const [name, { shape, dtype = 'U8' }] of Object.entries(tensors)) {
-    const bytes = shape.reduce((product, size) => product * size, 1);
-    header[name] = { dtype, shape, data_offsets: [position, position + bytes] };
-    position += bytes;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const word = Buffer.alloc(8);
-  word.writeBigUInt64LE(BigInt(json.length));
-  return Buffer.concat([word, json, Buffer.alloc(position)]);
-}
 
 function write(files: Record<string, Buffer | object>, folder = 'folder'): string {
   mkdirSync(at(folder), { recursive: true });
@@ -151,7 +126,10 @@ describe('a folder with an index', () => {
   const weightMap = { a: '1.safetensors', b: '2.safetensors', __proto__x: '2.safetensors' };
   const shards = {
     '1.safetensors': shard({ a: { shape: [4] }, more: { shape: [1] } }, { format: 'pt', part: '1' }),
-    '2.safetensors': shard({ a: { shape: [9] }, b: { shape: [5] }, __proto__x: { shape: [] } }, { format: 'pt', part: '2' }),
+    '2.safetensors': shard(
+      { a: { shape: [9] }, b: { shape: [5] }, __proto__x: { shape: [] } },
+      { format: 'pt', part: '2' },
+    ),
   };
 
   it('has the tensors that the index names, from where it says', async () => {
@@ -180,7 +158,11 @@ describe('a folder with an index', () => {
     write({ abc: shards['1.safetensors'], def: shards['2.safetensors'] }, 'models--x/blobs');
     write({ ghi: { weight_map: weightMap } }, 'models--x/blobs');
     const snapshot = write({}, 'models--x/snapshots/main');
-    for (const [name, blob] of [['1.safetensors', 'abc'], ['2.safetensors', 'def'], [indexName, 'ghi']] as const) {
+    for (const [name, blob] of [
+      ['1.safetensors', 'abc'],
+      ['2.safetensors', 'def'],
+      [indexName, 'ghi'],
+    ] as const) {
       symlinkSync(`../../blobs/${blob}`, join(snapshot, name));
     }
     expect(Object.keys(shapes(await open(snapshot)))).toEqual(['a', 'b', '__proto__x']);
@@ -193,7 +175,11 @@ describe('a folder with an index', () => {
     ['no weight_map', {}, /no weight_map/],
     ['a weight_map that is a list', { weight_map: [] }, /expected an object/],
     ['a file that is no text', { weight_map: { a: 1 } }, /expected a string/],
-    ['a file above the folder', { weight_map: { a: '../1.safetensors' } }, /"a" in "\.\.\/1\.safetensors", which is no file of/],
+    [
+      'a file above the folder',
+      { weight_map: { a: '../1.safetensors' } },
+      /"a" in "\.\.\/1\.safetensors", which is no file of/,
+    ],
     ['an absolute file', { weight_map: { a: '/etc/passwd' } }, /no file of the folder/],
     ['the folder itself', { weight_map: { a: '.' } }, /no file of the folder/],
     ['the folder above', { weight_map: { a: '..' } }, /no file of the folder/],
@@ -203,7 +189,11 @@ describe('a folder with an index', () => {
     ['a missing file', { weight_map: { a: '3.safetensors' } }, /incomplete.*3\.safetensors/],
     ['a file that is no safetensors', { weight_map: { a: 'config.json' } }, /config\.json: It is 2 bytes long/],
     ['a tensor that is not there', { weight_map: { b: '1.safetensors' } }, /"b" in "1\.safetensors", where it is not/],
-    ['a slice for a tensor', { weight_map: { s: 's.safetensors' } }, /"s" in "s\.safetensors", which holds only a slice/],
+    [
+      'a slice for a tensor',
+      { weight_map: { s: 's.safetensors' } },
+      /"s" in "s\.safetensors", which holds only a slice/,
+    ],
   ];
 
   it.each(wrong)('is refused with %s', async (_, index, message) => {
@@ -223,7 +213,10 @@ describe('a folder with an index', () => {
 
   it('is refused or opened, whatever is changed in the index', async () => {
     write(shards);
-    const text = JSON.stringify({ metadata: { total_size: 10 }, weight_map: { a: '1.safetensors', b: '2.safetensors' } });
+    const text = JSON.stringify({
+      metadata: { total_size: 10 },
+      weight_map: { a: '1.safetensors', b: '2.safetensors' },
+    });
     const token = fc.constantFrom(...Array.from('{}[],:"\\./0'), '"a":', '\u0000', '../', '');
     const edit = fc.record({ at: fc.nat(text.length), drop: fc.nat(3), text: token });
     const property = fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 3 }), async (edits) => {
@@ -243,8 +236,14 @@ describe('a folder with an index', () => {
 describe('a folder of PyTorch DCP', () => {
   it('puts the slices of all files together, and finds the shapes of the tensors', async () => {
     write({
-      '1.safetensors': shard({ w: { shape: [2, 4], offsets: [0, 0] }, s: { shape: [], offsets: [] } }, { DCP_VERSION: '1.0' }),
-      '2.safetensors': shard({ w: { shape: [1, 4], offsets: [2, 0] }, c: { shape: [2, 3], offsets: [0, 2] } }, { DCP_VERSION: '1.0' }),
+      '1.safetensors': shard(
+        { w: { shape: [2, 4], offsets: [0, 0] }, s: { shape: [], offsets: [] } },
+        { DCP_VERSION: '1.0' },
+      ),
+      '2.safetensors': shard(
+        { w: { shape: [1, 4], offsets: [2, 0] }, c: { shape: [2, 3], offsets: [0, 2] } },
+        { DCP_VERSION: '1.0' },
+      ),
       '3.safetensors': shard({ c: { shape: [2, 2], offsets: [0, 0] }, w: { shape: [0, 4], offsets: [3, 0] } }),
     });
     const stored = await open(at('folder'));
@@ -281,7 +280,11 @@ describe('a folder of PyTorch DCP', () => {
 
 describe('a folder without an index', () => {
   it('is all of its files together', async () => {
-    write({ 'a.safetensors': shard({ a: { shape: [1] } }), 'b.safetensors': shard({ b: { shape: [2] } }), 'b.bin': {} });
+    write({
+      'a.safetensors': shard({ a: { shape: [1] } }),
+      'b.safetensors': shard({ b: { shape: [2] } }),
+      'b.bin': {},
+    });
     const stored = await open(at('folder'));
     expect(stored.format).toBe('huggingface');
     expect(shapes(stored)).toEqual({ a: [[1], 1], b: [[2], 1] });
@@ -302,7 +305,10 @@ describe('a folder without an index', () => {
   });
 
   it('is refused where one of many files is broken, and closes them all', async () => {
-    const files = Array.from({ length: 30 }, (_, index) => [`${index}.safetensors`, shard({ [`t${index}`]: { shape: [1] } })]);
+    const files = Array.from({ length: 30 }, (_, index) => [
+      `${index}.safetensors`,
+      shard({ [`t${index}`]: { shape: [1] } }),
+    ]);
     write(Object.fromEntries(files) as Record<string, Buffer>);
     expect((await open(at('folder'))).tensors.size).toBe(30);
     truncateSync(at('folder', '17.safetensors'), 30);

@@ -40,10 +40,11 @@ async function nothing(checkData?: DataCheck): Promise<string> {
   return (error as Error).message;
 }
 
-const passedOver = ({ passedOver: all }: LatestStored) => all.map(({ path, step, reason }) => {
-  expect(path.startsWith(root.path)).toBe(true);
-  return `${step} ${path.slice(root.path.length + 1)}: ${reason}`;
-});
+const passedOver = ({ passedOver: all }: LatestStored) =>
+  all.map(({ path, step, reason }) => {
+    expect(path.startsWith(root.path)).toBe(true);
+    return `${step} ${path.slice(root.path.length + 1)}: ${reason}`;
+  });
 
 /** Before the first call that touches such a path. */
 function once(pattern: RegExp, action: () => unknown): void {
@@ -77,7 +78,9 @@ describe('the checkpoints of a root', () => {
     for (const generation of [1, 2, 3, 10]) await write(5, generation);
     await write(4);
     const listed = async () =>
-      (await listCheckpoints(root.path)).map(({ name, damaged }) => `${name} ${damaged === undefined ? 'intact' : 'damaged'}`);
+      (await listCheckpoints(root.path)).map(
+        ({ name, damaged }) => `${name} ${damaged === undefined ? 'intact' : 'damaged'}`,
+      );
     expect(await listed()).toEqual([`${nameOf(4)} intact`, `${nameOf(5, 10)} intact`]);
     damage(nameOf(5, 10), 'manifest.json');
     damage(nameOf(5, 1), 'manifest.json');

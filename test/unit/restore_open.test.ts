@@ -82,7 +82,10 @@ describe('a checkpoint of our own', () => {
     }
     expect([...stored.tensors.keys()].sort()).toEqual(['adam', 'big', 'big1', 'empty', 'slices', 'ß"']);
     expect(stored.tensors.get('adam')).toMatchObject({ dtype: 'U8', shape: [7], group: 'optimizer' });
-    expect(stored.tensors.get('slices')).toMatchObject({ shape: [2, 4], slices: [{ origin: [0, 0] }, { origin: [1, 0] }] });
+    expect(stored.tensors.get('slices')).toMatchObject({
+      shape: [2, 4],
+      slices: [{ origin: [0, 0] }, { origin: [1, 0] }],
+    });
   });
 
   it('says where the bytes, and the digests of their chunks, are', async () => {
@@ -149,17 +152,20 @@ describe('a checkpoint of our own', () => {
     }
   });
 
-  it.each(['ranks/00001.json', 'manifest.json'])('is damaged where %s is a directory, a link or missing', async (name) => {
-    rmSync(at('step', name));
-    mkdirSync(at('step', name));
-    expect(await refusal(at('step'), 'ERR_SNAPSHARD_CORRUPT')).toContain(`${name} is no regular file`);
-    rmSync(at('step', name), { recursive: true });
-    symlinkSync('/etc/passwd', at('step', name));
-    expect(await refusal(at('step'), 'ERR_SNAPSHARD_CORRUPT')).toContain(`${name} is no regular file`);
-    rmSync(at('step', name));
-    const code = name === 'manifest.json' ? 'ERR_SNAPSHARD_NOT_FOUND' : 'ERR_SNAPSHARD_CORRUPT';
-    expect(await refusal(at('step'), code)).toMatch(/00001.json is missing|never published/);
-  });
+  it.each(['ranks/00001.json', 'manifest.json'])(
+    'is damaged where %s is a directory, a link or missing',
+    async (name) => {
+      rmSync(at('step', name));
+      mkdirSync(at('step', name));
+      expect(await refusal(at('step'), 'ERR_SNAPSHARD_CORRUPT')).toContain(`${name} is no regular file`);
+      rmSync(at('step', name), { recursive: true });
+      symlinkSync('/etc/passwd', at('step', name));
+      expect(await refusal(at('step'), 'ERR_SNAPSHARD_CORRUPT')).toContain(`${name} is no regular file`);
+      rmSync(at('step', name));
+      const code = name === 'manifest.json' ? 'ERR_SNAPSHARD_NOT_FOUND' : 'ERR_SNAPSHARD_CORRUPT';
+      expect(await refusal(at('step'), code)).toMatch(/00001.json is missing|never published/);
+    },
+  );
 
   it('is of an unsupported version, or of another format, and says so', async () => {
     change({ version: '2.0' });
@@ -240,11 +246,19 @@ describe('a checkpoint of our own', () => {
 
   it('is damaged where ranks are out of order, twice, or named otherwise', async () => {
     const [first, second] = readJson('manifest.json').ranks as Json[];
-    for (const ranks of [[second, first], [first, first], [first, { ...second, rank: 0 }], [first, null]]) {
+    for (const ranks of [
+      [second, first],
+      [first, first],
+      [first, { ...second, rank: 0 }],
+      [first, null],
+    ]) {
       change({ ranks });
       await refusal(at('step'), 'ERR_SNAPSHARD_CORRUPT');
     }
-    for (const [key, name] of [['manifest', '../step/ranks/00001.json'], ['digests', 'ranks/00000.digests']] as const) {
+    for (const [key, name] of [
+      ['manifest', '../step/ranks/00001.json'],
+      ['digests', 'ranks/00000.digests'],
+    ] as const) {
       change({ ranks: [first, { ...second, [key]: { ...(second![key] as Json), name } }] });
       expect(await refusal(at('step'), 'ERR_SNAPSHARD_CORRUPT')).toContain('ranks/00001.');
     }
@@ -253,7 +267,8 @@ describe('a checkpoint of our own', () => {
   it('is damaged where its ranks disagree', async () => {
     const rank = readJson('ranks/00000.json');
     const tensors = rank.tensors as Json[];
-    const slices = (fields: Json) => tensors.map((tensor) => (tensor.name === 'slices' ? { ...tensor, ...fields } : tensor));
+    const slices = (fields: Json) =>
+      tensors.map((tensor) => (tensor.name === 'slices' ? { ...tensor, ...fields } : tensor));
     const wrongRanks: [Json, RegExp][] = [
       [{ tensors: slices({ dtype: 'I8' }) }, /"slices" disagree on its dtype: "I8" and "U8"/],
       [{ tensors: slices({ globalShape: [3, 4] }) }, /"slices" disagree on its shape: \[3, 4\] and \[2, 4\]/],

@@ -1,0 +1,26 @@
+/** A tensor, or part of one, of one byte an element. */
+export interface ForeignSlice {
+  shape: number[];
+  /** Where it begins in its tensor. */
+  offsets?: number[];
+  dtype?: string;
+}
+
+/** A safetensors file as others write it, of zeros. Where one slice has offsets, all are listed as PyTorch DCP does. */
+export function shard(tensors: Record<string, ForeignSlice>, metadata?: Record<string, string>): Buffer {
+  const header: Record<string, unknown> = {};
+  const sharded = Object.values(tensors).some(({ offsets }) => offsets !== undefined);
+  const info = Object.entries(tensors).map(([name, { offsets }]) => [name, { saved_offsets: offsets }]);
+  const sharding = sharded ? { DCP_SHARDING_INFO: JSON.stringify(Object.fromEntries(info)) } : {};
+  if (sharded || metadata) header.__metadata__ = { ...metadata, ...sharding };
+  let position = 0;
+  for (const [name, { shape, dtype = 'U8' }] of Object.entries(tensors)) {
+    const bytes = shape.reduce((product, size) => product * size, 1);
+    header[name] = { dtype, shape, data_offsets: [position, position + bytes] };
+    position += bytes;
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const word = Buffer.alloc(8);
+  word.writeBigUInt64LE(BigInt(json.length));
+  return Buffer.concat([word, json, Buffer.alloc(position)]);
+}
