@@ -35,7 +35,7 @@ async function runRounds(
     for (let pair = 1; pair <= pairs; pair++) {
       const round: RestoreRound = {};
       for (const name of names) {
-        const sample = await restoreTrialKinds[name].run(saved, Date.now() + rest * 1000, signal);
+        const sample = await restoreTrialKinds[name].run(saved, bytes, Date.now() + rest * 1000, signal);
         round[name] = sample;
         const rate = (sample.bytes / sample.seconds / 1e9).toFixed(2);
         const [open_ms, total_ms] = [sample.openSeconds, sample.seconds].map((seconds) => (seconds * 1000).toFixed(0));

@@ -1,4 +1,5 @@
 /** One trial of `bench restore` in a process of its own: saves what is read later, or opens a checkpoint and reads. */
+import { execFileSync } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import {
   CheckpointWriter,
@@ -6,16 +7,18 @@ import {
   type Checkpoint,
   type CheckpointOptions,
   type ReadReport,
-  type Target,
-  type TensorInfo,
+  type SliceTarget,
 } from 'snapshard';
 import { answerParent } from './child.js';
 import { forgetPeak, peakResidentBytes, readFromDiskBytes, residentBytes } from './resident.js';
 import { makeTensors } from './sources.js';
 import { MiB } from './units.js';
 
-/** `save`: makes the checkpoint. The others open it, and then: nothing more; `verify`; read. */
-export type RestoreWork = 'save' | 'open' | 'verify' | 'leases' | 'buffers' | 'columns' | 'small';
+/**
+ * `save`: makes the checkpoint. The others open it, and then: nothing more; `verify`; read. `leases` have been touched,
+ * so that their memory is there; `fresh leases` have not.
+ */
+export type RestoreWork = 'save' | 'open' | 'verify' | 'leases' | 'fresh leases' | 'buffers' | 'columns' | 'small';
 
 export interface RestoreTrial {
   work: RestoreWork;
@@ -23,6 +26,8 @@ export interface RestoreTrial {
   path: string;
   /** Unix time before which nothing is read, so that the device has rested. */
   startAt_ms: number;
+  /** What it will need. */
+  memoryBytes: number;
   options: CheckpointOptions;
   /** For `save`: tensors of which shape, and how many. */
   shape: number[];
@@ -32,12 +37,10 @@ export interface RestoreTrial {
 export interface RestoreMeasure {
   /** Handed out, compared, or saved. */
   bytes: number;
-  /** From the call of `openCheckpoint` to the end of the read; and of that, the opening. */
+  /** From the call of `openCheckpoint` to the end of the read, without the touching of leases; of that, the opening. */
   seconds: number;
   openSeconds: number;
   cpuSeconds: number;
-  /** Of a second read into the same leases; 0 where there was none. */
-  nextSeconds: number;
   /** Bytes of data asked of the file system; 0 where that is not told. */
   readBytes: number;
   /** Bytes that the kernel counts as read from the device meanwhile, manifests not included. */
@@ -53,14 +56,22 @@ interface Outcome {
   /** Memory of the caller's that it filled. */
   targetBytes: number;
   report?: ReadReport;
-  /** Reads the same again, to the same place. */
-  again?: () => Promise<unknown>;
 }
 
 export const smallTensor = 'layers.0.norm';
 const smallElements = 2048;
 const columnsPart = 4;
 const defaultStagingBytes = 256 * MiB;
+const leaseWork: readonly RestoreWork[] = ['leases', 'fresh leases'];
+
+/**
+ * Has another process touch so much memory, and end. A virtual machine may have lent memory that is free to its host,
+ * and gets it back so slowly that nothing else would be measured.
+ */
+function haveMemory(bytes: number): void {
+  const script = `for (let left = ${bytes}; left > 0; left -= 2 ** 28) globalThis['b' + left] = Buffer.alloc(2 ** 28, 1)`;
+  execFileSync(process.execPath, ['-e', script]);
+}
 
 async function saveCheckpoint({ path, shape, tensors: count }: RestoreTrial): Promise<RestoreMeasure> {
   const elements = shape.reduce((product, extent) => product * extent, 1);
@@ -70,23 +81,27 @@ async function saveCheckpoint({ path, shape, tensors: count }: RestoreTrial): Pr
   tensors.set(smallTensor, { dtype: 'BF16', shape: [smallElements], data });
   await using writer = await CheckpointWriter.open(path);
   const { bytes } = await writer.save({ step: 1, tensors });
-  const none = { openSeconds: 0, cpuSeconds: 0, nextSeconds: 0, readBytes: 0, fromDiskBytes: 0, residentBeyondBytes: 0 };
+  const none = { openSeconds: 0, cpuSeconds: 0, readBytes: 0, fromDiskBytes: 0, residentBeyondBytes: 0 };
   return { bytes, seconds: 0, ...none, how: '' };
 }
 
-/** Each tensor, or of those of two dimensions the first part of the columns, into a lease of its own. */
-function leasesFor(checkpoint: Checkpoint, tensors: Iterable<TensorInfo>, columns = 1): [string, Target][] {
-  return Array.from(tensors, ({ name, shape, bytes }) => {
-    const [rows, width] = shape;
-    const data = checkpoint.allocate(bytes / columns);
-    if (columns === 1) return [name, data];
-    return [name, { data, origin: [0, 0], shape: [rows!, width! / columns] }];
+/** A lease for each tensor, or for the first part of the columns of those of two dimensions. */
+function targetsFor(checkpoint: Checkpoint, work: RestoreWork): [string, SliceTarget][] {
+  const columns = work === 'columns' ? columnsPart : 1;
+  const all = [...checkpoint.tensors.values()];
+  const wanted = all.filter(({ name, shape }) => {
+    if (work === 'small') return name === smallTensor;
+    return work === 'columns' ? shape.length === 2 : leaseWork.includes(work);
+  });
+  return wanted.map(({ name, shape, bytes }) => {
+    const { buffer: data } = checkpoint.allocate(bytes / columns);
+    const origin = shape.map(() => 0);
+    return [name, { data, origin, shape: shape.with(-1, shape.at(-1)! / columns) }];
   });
 }
 
-async function readLeases(checkpoint: Checkpoint, targets: [string, Target][]): Promise<Outcome> {
-  const report = await checkpoint.readInto(targets);
-  return { bytes: report.bytes, targetBytes: report.bytes, report, again: () => checkpoint.readInto(targets) };
+function touch(targets: [string, SliceTarget][]): void {
+  for (const [, { data }] of targets) new Uint8Array(data as ArrayBuffer).fill(1);
 }
 
 async function verify(checkpoint: Checkpoint): Promise<Outcome> {
@@ -101,22 +116,12 @@ async function readBuffers(checkpoint: Checkpoint): Promise<Outcome> {
   return { bytes, targetBytes: bytes };
 }
 
-function read(checkpoint: Checkpoint, work: RestoreWork): Promise<Outcome> {
-  const all = [...checkpoint.tensors.values()];
-  switch (work) {
-    case 'verify':
-      return verify(checkpoint);
-    case 'buffers':
-      return readBuffers(checkpoint);
-    case 'columns':
-      return readLeases(checkpoint, leasesFor(checkpoint, all.filter(({ shape }) => shape.length === 2), columnsPart));
-    case 'small':
-      return readLeases(checkpoint, leasesFor(checkpoint, [checkpoint.tensors.get(smallTensor)!]));
-    case 'open':
-      return Promise.resolve({ bytes: 0, targetBytes: 0 });
-    default:
-      return readLeases(checkpoint, leasesFor(checkpoint, all));
-  }
+async function read(checkpoint: Checkpoint, work: RestoreWork, targets: [string, SliceTarget][]): Promise<Outcome> {
+  if (work === 'open') return { bytes: 0, targetBytes: 0 };
+  if (work === 'verify') return verify(checkpoint);
+  if (work === 'buffers') return readBuffers(checkpoint);
+  const report = await checkpoint.readInto(targets);
+  return { bytes: report.bytes, targetBytes: report.bytes, report };
 }
 
 function howOf({ report }: Outcome): string {
@@ -126,36 +131,42 @@ function howOf({ report }: Outcome): string {
   return `${engine}, direct ${direct}, verified ${verified ? 'yes' : 'no'}${reason ? ` (${reason})` : ''}`;
 }
 
-async function secondsOf(run: () => Promise<unknown>): Promise<number> {
-  const start_ms = performance.now();
-  await run();
-  return (performance.now() - start_ms) / 1000;
+/** Processor and elapsed seconds. */
+interface Time {
+  cpuSeconds: number;
+  seconds: number;
 }
 
-async function measure({ path, work, startAt_ms, options }: RestoreTrial): Promise<RestoreMeasure> {
+async function timed<T>(run: () => Promise<T>): Promise<[T, Time]> {
+  const before = process.cpuUsage();
+  const start_ms = performance.now();
+  const value = await run();
+  const seconds = (performance.now() - start_ms) / 1000;
+  const { user, system } = process.cpuUsage(before);
+  return [value, { seconds, cpuSeconds: (user + system) / 1e6 }];
+}
+
+async function measure(trial: RestoreTrial): Promise<RestoreMeasure> {
+  const { path, work, startAt_ms, options } = trial;
   globalThis.gc?.();
   await setTimeout(Math.max(0, startAt_ms - Date.now()));
+  haveMemory(trial.memoryBytes);
   const before = residentBytes();
   forgetPeak();
-  const cpuBefore = process.cpuUsage();
-  const start_ms = performance.now();
-  const checkpoint = await openCheckpoint(path, options);
-  const opened_ms = performance.now();
+  const [checkpoint, opening] = await timed(() => openCheckpoint(path, options));
+  const targets = targetsFor(checkpoint, work);
+  if (work === 'leases') touch(targets);
   const fromDiskBefore = readFromDiskBytes();
-  const outcome = await read(checkpoint, work);
-  const end_ms = performance.now();
-  const cpu = process.cpuUsage(cpuBefore);
+  const [outcome, reading] = await timed(() => read(checkpoint, work, targets));
   const fromDiskBytes = readFromDiskBytes() - fromDiskBefore;
   const stagingBytes = work === 'open' ? 0 : (options.stagingBytes ?? defaultStagingBytes);
   const residentBeyondBytes = peakResidentBytes() - before - outcome.targetBytes - stagingBytes;
-  const nextSeconds = work === 'leases' && outcome.again ? await secondsOf(outcome.again) : 0;
   await checkpoint.close();
   return {
     bytes: outcome.bytes,
-    seconds: (end_ms - start_ms) / 1000,
-    openSeconds: (opened_ms - start_ms) / 1000,
-    cpuSeconds: (cpu.user + cpu.system) / 1e6,
-    nextSeconds,
+    seconds: opening.seconds + reading.seconds,
+    openSeconds: opening.seconds,
+    cpuSeconds: opening.cpuSeconds + reading.cpuSeconds,
     readBytes: outcome.report?.readBytes ?? 0,
     fromDiskBytes,
     residentBeyondBytes,

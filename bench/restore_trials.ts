@@ -21,7 +21,7 @@ export type RestoreSample = RestoreMeasure;
 export interface RestoreTrialKind {
   /** Why it cannot run here; `undefined` when it can. */
   missing(): string | undefined;
-  run(saved: Saved, startAt_ms: number, signal: AbortSignal): Promise<RestoreSample>;
+  run(saved: Saved, bytes: number, startAt_ms: number, signal: AbortSignal): Promise<RestoreSample>;
 }
 
 const matrix = [4096, 4096];
@@ -30,6 +30,8 @@ const manyTensors = 100_000;
 const manyElements = 2 * KiB;
 /** Of the checkpoint with the many tensors. */
 export const manyBytes = manyTensors * manyElements * 2;
+/** For a pool, and for Node itself. */
+const spareBytes = GiB / 2;
 const fioBlockBytes = 4 * MiB;
 
 const script = fileURLToPath(new URL('./restore_trial.ts', import.meta.url));
@@ -55,7 +57,7 @@ export async function saveCheckpoints(folder: string, bytes: number, signal: Abo
   const save = async (name: string, shape: number[], tensors: number): Promise<string> => {
     const path = join(folder, name);
     mkdirSync(path);
-    const trial: RestoreTrial = { work: 'save', path, startAt_ms: 0, options: {}, shape, tensors };
+    const trial: RestoreTrial = { work: 'save', path, startAt_ms: 0, memoryBytes: 0, options: {}, shape, tensors };
     await runChild(script, trial, signal);
     execFileSync('sync', ['-f', path]);
     return join(path, readdirSync(path).find((entry) => entry.startsWith('step-'))!);
@@ -64,17 +66,27 @@ export async function saveCheckpoints(folder: string, bytes: number, signal: Abo
   return { large, many: await save('many', [manyElements], manyTensors) };
 }
 
+interface ReadTrialOptions {
+  which?: keyof Saved;
+  /** Manifests are in the page cache. */
+  warm?: boolean;
+  /** How much of the checkpoint there is memory for. */
+  part?: number;
+  options?: CheckpointOptions;
+}
+
 function readTrial(
   work: RestoreWork,
-  { which = 'large', warm = false, options = {} }: { which?: keyof Saved; warm?: boolean; options?: CheckpointOptions },
+  { which = 'large', warm = false, part = 1, options = {} }: ReadTrialOptions,
 ): RestoreTrialKind {
   return {
     missing: () => undefined,
-    async run(saved, startAt_ms, signal) {
+    async run(saved, bytes, startAt_ms, signal) {
       const path = saved[which];
       makeCold(path);
       if (warm) makeWarm(path);
-      const trial: RestoreTrial = { work, path, startAt_ms, options, shape: [], tensors: 0 };
+      const memoryBytes = (which === 'large' ? part * bytes : 0) + spareBytes;
+      const trial: RestoreTrial = { work, path, startAt_ms, memoryBytes, options, shape: [], tensors: 0 };
       const measured = await runChild<RestoreMeasure>(script, trial, signal);
       return { ...measured, how: [warm ? 'manifests cached' : 'cold', measured.how].filter(Boolean).join('; ') };
     },
@@ -83,12 +95,12 @@ function readTrial(
 
 const fioTrial: RestoreTrialKind = {
   missing: fioMissing,
-  async run({ large }, startAt_ms, signal) {
+  async run({ large }, _bytes, startAt_ms, signal) {
     const shards = filesBelow(large).filter((file) => file.endsWith('.safetensors'));
     const [largest] = shards.map((path) => ({ path, bytes: statSync(path).size })).sort((a, b) => b.bytes - a.bytes);
     const bytes = Math.floor(largest!.bytes / fioBlockBytes) * fioBlockBytes;
     const { bytesPerSecond, cpuSecondsPerGiB } = await runFioRead(largest!.path, bytes, startAt_ms, signal);
-    const nothing = { openSeconds: 0, nextSeconds: 0, readBytes: bytes, fromDiskBytes: bytes, residentBeyondBytes: 0 };
+    const nothing = { openSeconds: 0, readBytes: bytes, fromDiskBytes: bytes, residentBeyondBytes: 0 };
     const seconds = bytes / bytesPerSecond;
     return { bytes, seconds, cpuSeconds: (cpuSecondsPerGiB * bytes) / GiB, ...nothing, how: 'io_uring, direct 1' };
   },
@@ -98,11 +110,12 @@ const fioTrial: RestoreTrialKind = {
 export const restoreTrialKinds = {
   leases: readTrial('leases', {}),
   fio: fioTrial,
-  verify: readTrial('verify', {}),
+  verify: readTrial('verify', { part: 0 }),
+  'fresh leases': readTrial('fresh leases', {}),
   unverified: readTrial('leases', { options: { verify: false } }),
   buffers: readTrial('buffers', {}),
-  columns: readTrial('columns', {}),
-  small: readTrial('small', {}),
+  columns: readTrial('columns', { part: 1 / 4 }),
+  small: readTrial('small', { part: 0 }),
   'open 100,000': readTrial('open', { which: 'many', warm: true }),
   'open 100,000, cold': readTrial('open', { which: 'many' }),
 } satisfies Record<string, RestoreTrialKind>;

@@ -61,7 +61,7 @@ function addInspect(program: Command, terminal: Terminal, end: End): void {
     .argument('<checkpoint>', checkpointArgument);
   addSelection(command)
     .option('--tree', 'tensors as a tree by name, with sums (default for more than 100)')
-    .option('--list', 'tensors one by one (default for up to 100)')
+    .addOption(new Option('--list', 'tensors one by one (default for up to 100)').conflicts(['tree', 'depth']))
     .option('--depth <levels>', 'levels of the tree', positiveInteger)
     .option('--json', 'print JSON')
     .addHelpText(

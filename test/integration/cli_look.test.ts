@@ -54,6 +54,7 @@ describe('wrong calls', () => {
     [['inspect', 'x', '--depth', '0'], 'Expected a positive integer'],
     [['export', 'x', 'y', '--max-shard-size', 'big'], 'Expected a size, such as 5GB'],
     [['rm', 'x', 'latest'], 'Expected a step, such as 1000'],
+    [['inspect', 'x', '--list', '--tree'], "option '--list' cannot be used with option '--tree'"],
     [['verify', 'x', 'y'], 'too many arguments'],
   ])('%j', async (words, message) => {
     const { code, stdout, stderr } = await snapshard(...words);
