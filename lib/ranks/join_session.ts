@@ -97,7 +97,8 @@ class Joins {
     if (earlier !== undefined && this.#joined.size === 0) {
       const roster = await this.#readRoster(earlier);
       if (roster !== undefined && 'failure' in roster) return toError(roster.failure);
-      const message = `The ranks of this run met before rank ${rank} came, and rank 0 did not call them again: restart all ranks together.`;
+      const met = roster === undefined ? '' : ` (${roster.writers.length}, and this one was opened with \`worldSize\` ${worldSize})`;
+      const message = `The ranks of this run met before rank ${rank} came${met}, and rank 0 did not call them again: restart all ranks together.`;
       return new SnapshardError('ERR_SNAPSHARD_SESSION_OVER', message, details([rank]));
     }
     const message =
