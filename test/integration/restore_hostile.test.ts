@@ -23,4 +23,14 @@ describe('what is hostile', () => {
     // Node itself, and the longest header.
     expect(peakBytes).toBeLessThan(500 * MiB);
   });
+
+  it('crashes nothing, and writes nowhere but to the target, whatever was changed', async () => {
+    const argument = { folder: root.path, runs: 1000 };
+    const { code, signal, messages, output } = await runChild('hostile_changes', argument, { timeoutMs: 90_000 });
+    expect({ code, signal, output }).toEqual({ code: 0, signal: null, output: '' });
+    const [told] = messages as [Record<'opened' | 'refused' | 'read' | 'notRead' | 'peakBytes', number> & { failure: string }];
+    expect(told.failure).toBe('');
+    expect(Math.min(told.opened, told.refused, told.read, told.notRead)).toBeGreaterThan(50);
+    expect(told.peakBytes).toBeLessThan(500 * MiB);
+  });
 });
