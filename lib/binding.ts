@@ -58,6 +58,11 @@ export interface StagingOptions {
   direct: boolean;
 }
 
+export interface StagingRequest extends StagingOptions {
+  /** Faults the pool in now, and registers it with the ring. Else its memory is taken block by block, by reads only. */
+  prefault: boolean;
+}
+
 export interface StagingInfo {
   handle: StagingHandle;
   engine: 'io_uring' | 'pwrite';
@@ -208,8 +213,8 @@ export interface NativeBinding {
    */
   reclaim(store: StoreHandle, from: string, to: string, idleSeconds: number): Promise<boolean>;
 
-  /** Maps the pool, asks for huge pages and faults it in. */
-  createStaging(options: StagingOptions): Promise<StagingInfo>;
+  /** Maps the pool and asks for huge pages. */
+  createStaging(request: StagingRequest): Promise<StagingInfo>;
   /** Waits for the transfers that use it. */
   closeStaging(staging: StagingHandle): Promise<void>;
 

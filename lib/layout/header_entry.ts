@@ -14,6 +14,9 @@ export interface HeaderEntry {
   readonly end: number;
 }
 
+/** Throws where there is no memory for so many entries. */
+export type CountCheck = (count: number) => void;
+
 export function corrupt(what: string): SnapshardError {
   return new SnapshardError('ERR_SNAPSHARD_CORRUPT', what);
 }
@@ -41,7 +44,7 @@ function readFields(reader: JsonReader, name: string): Fields {
       once('offsets');
       fields.offsets = reader.counts(2);
     } else {
-      reader.value();
+      reader.skip();
     }
   }
   return fields;

@@ -1,6 +1,6 @@
 import { quote } from '../tensor/describe.js';
 import { zeroOrigin } from '../tensor/shape.js';
-import { corrupt, type HeaderEntry, readHeaderEntry } from './header_entry.js';
+import { corrupt, type CountCheck, type HeaderEntry, readHeaderEntry } from './header_entry.js';
 import { JsonReader } from './json_reader.js';
 import { parseShardingInfo, shardingInfoName } from './sharding_info.js';
 import { TimeSlices } from './time_slices.js';
@@ -44,12 +44,13 @@ export function headerJsonBytes(start: Uint8Array, fileBytes: number): number {
   throw corrupt(`${found}, but the file is ${fileBytes}: it is cut off, or no safetensors file.`);
 }
 
-function readMetadata(reader: JsonReader): Map<string, string> {
+function readMetadata(reader: JsonReader, checkCount: CountCheck): Map<string, string> {
   const metadata = new Map<string, string>();
   reader.enterObject();
   for (let key = reader.nextKey(); key !== undefined; key = reader.nextKey()) {
     if (metadata.has(key)) throw corrupt(`${metadataName} has ${quote(key)} twice.`);
     metadata.set(key, reader.string());
+    if (metadata.size % entriesBetweenChecks === 0) checkCount(metadata.size);
   }
   return metadata;
 }
@@ -59,7 +60,7 @@ interface HeaderContent {
   readonly metadata: Map<string, string>;
 }
 
-async function readContent(json: Uint8Array, slices: TimeSlices): Promise<HeaderContent> {
+async function readContent(json: Uint8Array, slices: TimeSlices, checkCount: CountCheck): Promise<HeaderContent> {
   const reader = new JsonReader(json);
   const entries = new Map<string, HeaderEntry>();
   let metadata: Map<string, string> | undefined;
@@ -67,9 +68,11 @@ async function readContent(json: Uint8Array, slices: TimeSlices): Promise<Header
   for (let name = reader.nextKey(); name !== undefined; name = reader.nextKey()) {
     if (entries.has(name)) throw corrupt(`Tensor ${quote(name)} is listed twice.`);
     if (name !== metadataName) entries.set(name, readHeaderEntry(reader, name));
-    else if (metadata === undefined) metadata = readMetadata(reader);
+    else if (metadata === undefined) metadata = readMetadata(reader, checkCount);
     else throw corrupt(`${metadataName} is there twice.`);
-    if (entries.size % entriesBetweenChecks === 0 && slices.spent) await slices.pause();
+    if (entries.size % entriesBetweenChecks !== 0) continue;
+    checkCount(entries.size);
+    if (slices.spent) await slices.pause();
   }
   reader.finish();
   return { entries, metadata: metadata ?? new Map<string, string>() };
@@ -99,16 +102,18 @@ function checkPlaces(entries: readonly HeaderEntry[], dataBytes: number): void {
  * Reads the header of a safetensors file and checks all of it, giving way to the event loop.
  * @param json what follows the length word
  * @param fileBytes length of the whole file
+ * @param checkCount throws where there is no memory for so many entries
  * @throws {SnapshardError} `ERR_SNAPSHARD_CORRUPT` or `ERR_SNAPSHARD_UNKNOWN_DTYPE`, which do not name the file
  */
 export async function parseHeader(
   json: Uint8Array,
   fileBytes: number,
   slices = new TimeSlices(),
+  checkCount: CountCheck = () => undefined,
 ): Promise<ShardHeader> {
   if (json[0] !== openBrace) throw corrupt('Its header does not begin with "{": it is no safetensors file.');
   const headerBytes = lengthWordBytes + json.length;
-  const { entries, metadata } = await readContent(json, slices);
+  const { entries, metadata } = await readContent(json, slices, checkCount);
   const ordered = inFileOrder(entries);
   checkPlaces(ordered, fileBytes - headerBytes);
   // PyTorch takes an empty text for none.

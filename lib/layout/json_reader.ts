@@ -147,12 +147,26 @@ export class JsonReader {
   value(depth = 0): JsonValue {
     const byte = this.#peek();
     if (byte === code.quote) return this.string();
-    if (byte === code.openObject || byte === code.openList) {
-      if (depth === depthLimit) throw this.#fault(`it is more than ${depthLimit} levels deep`);
-      return byte === code.openList ? this.#list(depth) : this.#object(depth);
-    }
+    if (byte === code.openList) return this.#list(depth);
+    if (byte === code.openObject) return this.#object(depth);
     const word = byte === undefined ? undefined : words.get(byte);
     return word === undefined ? this.#number() : this.#word(...word);
+  }
+
+  /** Passes over any value. Nothing of it is kept: it may be larger than memory, and hold a key twice. */
+  skip(depth = 0): void {
+    const byte = this.#peek();
+    if (byte === code.openList) {
+      this.#descend(depth);
+      this.enterList();
+      while (this.nextItem()) this.skip(depth + 1);
+    } else if (byte === code.openObject) {
+      this.#descend(depth);
+      this.enterObject();
+      while (this.nextKey() !== undefined) this.skip(depth + 1);
+    } else {
+      this.value(depth);
+    }
   }
 
   /** That nothing but white space follows. */
@@ -160,7 +174,12 @@ export class JsonReader {
     if (this.#peek() !== undefined) throw this.#fault('something follows the end of the JSON');
   }
 
+  #descend(depth: number): void {
+    if (depth === depthLimit) throw this.#fault(`it is more than ${depthLimit} levels deep`);
+  }
+
   #list(depth: number): JsonValue {
+    this.#descend(depth);
     const list: JsonValue[] = [];
     this.enterList();
     while (this.nextItem()) list.push(this.value(depth + 1));
@@ -168,6 +187,7 @@ export class JsonReader {
   }
 
   #object(depth: number): JsonValue {
+    this.#descend(depth);
     const object: Record<string, JsonValue> = {};
     this.enterObject();
     for (let key = this.nextKey(); key !== undefined; key = this.nextKey()) {

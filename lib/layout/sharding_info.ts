@@ -12,7 +12,7 @@ function readOffsets(reader: JsonReader, name: string): readonly number[] {
   let offsets: readonly number[] | undefined;
   reader.enterObject();
   for (let key = reader.nextKey(); key !== undefined; key = reader.nextKey()) {
-    if (key !== 'saved_offsets') reader.value();
+    if (key !== 'saved_offsets') reader.skip();
     else if (offsets === undefined) offsets = reader.counts(rankLimit);
     else throw corrupt(`${shardingInfoName} has saved_offsets of tensor ${quote(name)} twice.`);
   }

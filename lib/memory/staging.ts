@@ -1,11 +1,14 @@
 import { binding, type StagingHandle, type StagingInfo, type StagingOptions } from '../binding.js';
 import { toSnapshardError } from '../store/native_error.js';
 
-/** Takes the memory that saves or reads go through. */
-export async function createStaging(options: StagingOptions): Promise<StagingInfo> {
+/**
+ * Sets up the memory that saves or reads go through.
+ * @param prefault takes all of it now, as saves need it; else as much as reads come to need
+ */
+export async function createStaging(options: StagingOptions, prefault: boolean): Promise<StagingInfo> {
   const { stagingBytes, blockBytes, queueDepth, threads, engine, direct } = options;
   try {
-    return await binding.createStaging({ stagingBytes, blockBytes, queueDepth, threads, engine, direct });
+    return await binding.createStaging({ stagingBytes, blockBytes, queueDepth, threads, engine, direct, prefault });
   } catch (error) {
     throw toSnapshardError(error, { action: `set up staging with ${stagingBytes} bytes` });
   }

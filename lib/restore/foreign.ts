@@ -7,6 +7,7 @@ import { hasErrno } from '../store/native_error.js';
 import { quote } from '../tensor/describe.js';
 import { ForeignGathering } from './foreign_gather.js';
 import { named, readForeignFile, readForeignShards } from './foreign_files.js';
+import { checkSliceCount } from './slice_limit.js';
 import type { StoredCheckpoint } from './stored.js';
 
 /** More than an index of all the tensors that a checkpoint may have. */
@@ -45,8 +46,11 @@ export async function readFolder(folder: string, names: readonly string[]): Prom
   return gathering.finish(gathering.sharded ? 'dcp' : 'huggingface');
 }
 
-async function gatherIndexed(folder: string, files: ReadonlyMap<string, string>): Promise<ForeignGathering> {
-  const slices = new TimeSlices();
+async function gatherIndexed(
+  folder: string,
+  files: ReadonlyMap<string, string>,
+  slices: TimeSlices,
+): Promise<ForeignGathering> {
   const gathering = new ForeignGathering(folder, slices);
   for await (const shard of readForeignShards(folder, [...new Set(files.values())].sort(), slices)) {
     await gathering.add(shard, selectBy(files, shard.name));
@@ -68,14 +72,15 @@ function checkPromises(path: string, files: ReadonlyMap<string, string>, { tenso
 /**
  * Opens a Hugging Face folder. The index says which tensors there are, and in which file each is.
  * @param indexName of one index in the folder
- * @throws {SnapshardError} `ERR_SNAPSHARD_CORRUPT`, `ERR_SNAPSHARD_UNKNOWN_DTYPE`
+ * @throws {SnapshardError} `ERR_SNAPSHARD_CORRUPT`, `ERR_SNAPSHARD_UNKNOWN_DTYPE`, `ERR_SNAPSHARD_NO_MEMORY`
  */
 export async function readIndexed(folder: string, indexName: string): Promise<StoredCheckpoint> {
   const path = join(folder, indexName);
   const bytes = await readForeignFile(path, indexBytesMax);
-  const files = await named(path, 'open', () => parseIndex(bytes));
+  const slices = new TimeSlices();
+  const files = await named(path, 'open', () => parseIndex(bytes, slices, checkSliceCount));
   try {
-    const gathering = await gatherIndexed(folder, files);
+    const gathering = await gatherIndexed(folder, files, slices);
     checkPromises(path, files, gathering);
     return gathering.finish('huggingface');
   } catch (error) {

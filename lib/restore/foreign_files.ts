@@ -5,6 +5,7 @@ import { SnapshardError } from '../errors.js';
 import { headerJsonBytes, lengthWordBytes, parseHeader, type ShardHeader } from '../layout/header_reader.js';
 import type { TimeSlices } from '../layout/time_slices.js';
 import { toSnapshardError } from '../store/native_error.js';
+import { checkSliceCount } from './slice_limit.js';
 
 /** A device or a pipe that somebody put there must not keep us waiting. */
 const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -115,7 +116,7 @@ export async function* readForeignShards(
     const { name, path, bytes, json } = await reads.shift()!;
     const next = names[index + readsAtOnce];
     if (next !== undefined) reads.push(begin(next));
-    const header = await named(path, 'open', () => parseHeader(json, bytes, slices));
+    const header = await named(path, 'open', () => parseHeader(json, bytes, slices, checkSliceCount));
     yield { name, bytes, header };
   }
 }

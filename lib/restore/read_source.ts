@@ -38,7 +38,7 @@ export class ReadSource {
   }
 
   staging(): Promise<StagingInfo> {
-    this.#staging ??= createStaging(this.options).catch((error: unknown) => {
+    this.#staging ??= createStaging(this.options, false).catch((error: unknown) => {
       // The next read may find more memory.
       this.#staging = undefined;
       throw error;

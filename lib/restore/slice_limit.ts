@@ -3,6 +3,8 @@ import { SnapshardError } from '../errors.js';
 
 /** What one slice takes in memory, with its name, shape and tensor, and as much again to be on the safe side. */
 const bytesOfSlice = 1024;
+/** A `Map` of V8 holds 2^24 entries at most. */
+const entriesMax = 16_000_000;
 
 /**
  * The heap of JavaScript ends the process when it is full, so that what a checkpoint lists must be known to fit.
@@ -10,7 +12,7 @@ const bytesOfSlice = 1024;
  * @throws {SnapshardError} `ERR_SNAPSHARD_NO_MEMORY`
  */
 export function checkSliceCount(count: number): void {
-  const limit = Math.floor(getHeapStatistics().heap_size_limit / bytesOfSlice);
+  const limit = Math.min(Math.floor(getHeapStatistics().heap_size_limit / bytesOfSlice), entriesMax);
   if (count <= limit) return;
   throw new SnapshardError(
     'ERR_SNAPSHARD_NO_MEMORY',

@@ -81,7 +81,7 @@ export class CheckpointWriter {
     const store = await NativeStore.open(root);
     let staging: StagingHandle | undefined;
     try {
-      const { handle, engineReason } = await createStaging(resolved);
+      const { handle, engineReason } = await createStaging(resolved, true);
       staging = handle;
       const nonce = newNonce();
       const participant = place.worldSize > 1 ? await meet(store, place, nonce, deadlineMs) : undefined;

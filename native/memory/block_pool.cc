@@ -5,8 +5,6 @@ namespace snapshard {
 Status BlockPool::create(uint64_t total_bytes, uint64_t block_bytes, BlockPool& pool) {
   Status status = Mapping::create(total_bytes, pool.memory_);
   if (!status.ok()) return status;
-  status = pool.memory_.prefault();
-  if (!status.ok()) return status;
   pool.block_bytes_ = block_bytes;
   const size_t count = total_bytes / block_bytes;
   pool.free_.reserve(count);

@@ -10,11 +10,14 @@
 
 namespace snapshard {
 
-// A fixed number of equal blocks in one faulted mapping. Any thread may take and give back.
+// A fixed number of equal blocks in one mapping. Any thread may take and give back; what was given back last is taken
+// first, so that blocks which are never needed at once take no memory until prefault().
 class BlockPool {
  public:
   // `total_bytes` is a multiple of `block_bytes`.
   static Status create(uint64_t total_bytes, uint64_t block_bytes, BlockPool& pool);
+
+  [[nodiscard]] Status prefault() { return memory_.prefault(); }
 
   BlockPool() = default;
   BlockPool(const BlockPool&) = delete;

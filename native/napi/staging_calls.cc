@@ -34,6 +34,7 @@ StagingOptions to_options(const Napi::CallbackInfo& info) {
   options.threads = to_count(given.Get("threads"), 256, "threads from 1 to 256");
   options.engine = to_engine_choice(given.Get("engine"));
   options.direct = to_flag(given.Get("direct"), "direct");
+  options.prefault = to_flag(given.Get("prefault"), "prefault");
   const uint64_t block = options.block_bytes;
   if (block < kMinBlockBytes || block > kMaxBlockBytes || (block & (block - 1)) != 0) {
     throw_argument(info.Env(), "a blockBytes that is a power of two from 1 MiB to 64 MiB");

@@ -76,7 +76,9 @@ void Read::run(size_t item, Step step, Stager& stager) {
 
 void Read::ask_for(Piece& piece) {
   // Else the thread of the ring would have to, one page after the other.
-  if (piece.block == nullptr) fault_in(piece.span.into, piece.span.end - piece.span.begin);
+  if (piece.block == nullptr || !staging_->options().prefault) {
+    fault_in(piece.memory(), piece.span.end - piece.span.begin);
+  }
   piece.operation = IoOperation::kRead;
   piece.listener = this;
   staging_->enqueue(piece);

@@ -18,6 +18,7 @@ Status Staging::create(std::shared_ptr<Engine> engine, const StagingOptions& opt
                        std::shared_ptr<Staging>& staging) {
   auto made = std::make_shared<Staging>(std::move(engine), options);
   Status status = BlockPool::create(options.staging_bytes, options.block_bytes, made->pool_);
+  if (status.ok() && options.prefault) status = made->pool_.prefault();
   if (status.ok()) status = made->choose_engine();
   if (status.ok()) status = made->engine_->add(made);
   if (status.ok()) staging = std::move(made);
@@ -35,6 +36,7 @@ Status Staging::choose_engine() {
     engine_reason_ = "io_uring is not available: " + describe_uring_failure(usable);
     return options_.engine == EngineChoice::kUring ? usable : Status();
   }
+  if (!options_.prefault) return {};
   const Status registered = engine_->uring()->register_memory(pool_.memory().data(), pool_.memory().bytes());
   registered_ = registered.ok();
   if (!registered_) engine_reason_ = "the pool is not registered with io_uring: " + describe_uring_failure(registered);

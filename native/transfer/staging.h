@@ -25,13 +25,15 @@ struct StagingOptions {
   unsigned threads = 0;
   EngineChoice engine = EngineChoice::kAuto;
   bool direct = true;
+  // Faults the pool in, and registers it with the ring; else whoever takes a block faults it in.
+  bool prefault = true;
 };
 
 // A pool, a queue of requests, and the jobs that share them: transfers among themselves are staged in order, and so are
 // reads; the two take turns.
 class Staging : public std::enable_shared_from_this<Staging> {
  public:
-  // Maps and faults in the pool: not for the JavaScript thread.
+  // Maps the pool, and may fault it in: not for the JavaScript thread.
   static Status create(std::shared_ptr<Engine> engine, const StagingOptions& options,
                        std::shared_ptr<Staging>& staging);
   explicit Staging(std::shared_ptr<Engine> engine, const StagingOptions& options);

@@ -52,6 +52,7 @@ void random_reads(EngineChoice engine, bool direct, uint64_t seed) {
     const auto threads = static_cast<unsigned>(random.between(1, 3));
     StagingOptions options = options_of(engine, direct, random.between(2, 5), block_bytes, threads);
     options.queue_depth = static_cast<unsigned>(random.between(1, 8));
+    options.prefault = random.one_in(2);
     const auto staging = rig.staging(options);
     const ReadOptions how{!random.one_in(4), random.one_in(2)};
     const RunningRead running = run(rig, staging, random_read(random, rig.folder(), kMemoryKinds), how);

@@ -12,18 +12,21 @@ export interface ChildResult {
 export interface ChildOptions {
   /** Descriptors that it may have open. */
   descriptorsMax?: number;
+  /** After which it is killed. */
+  timeoutMs?: number;
 }
 
 /** Runs one of the programs in `children/`, so that a crash is a failed assertion and no dead runner. */
 export async function runChild(name: string, argument: unknown, options: ChildOptions = {}): Promise<ChildResult> {
   const path = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url));
   const flags = ['--import', 'tsx', '--expose-gc'];
-  const { descriptorsMax } = options;
+  const { descriptorsMax, timeoutMs } = options;
   const child = fork(path, [JSON.stringify(argument)], {
     ...(descriptorsMax === undefined
       ? { execArgv: flags }
       : { execPath: 'prlimit', execArgv: [`--nofile=${descriptorsMax}`, process.execPath, ...flags] }),
     silent: true,
+    ...(timeoutMs !== undefined && { timeout: timeoutMs, killSignal: 'SIGKILL' }),
   });
   const messages: unknown[] = [];
   let output = '';

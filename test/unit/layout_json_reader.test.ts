@@ -156,6 +156,44 @@ describe('JSON of others', () => {
   });
 });
 
+describe('a value that is passed over', () => {
+  const skip = (text: string): void => {
+    const reader = new JsonReader(bytesOf(text));
+    reader.skip();
+    reader.finish();
+  };
+
+  it('must be JSON just so, but for keys that come twice', () => {
+    const token = fc.constantFrom(...Array.from('{}[],:"\\0 1-.etfnu\u0001ß'), 'true', '\\ud800', '01');
+    const edit = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), drop: fc.nat(2), text: token });
+    const property = fc.property(json, fc.array(edit, { maxLength: 2 }), (value, edits) => {
+      let text = JSON.stringify(value);
+      for (const { at, drop, text: inserted } of edits) {
+        const position = Math.floor(at * text.length);
+        text = text.slice(0, position) + inserted + text.slice(position + drop);
+      }
+      const message = (run: () => unknown): string => {
+        try {
+          run();
+          return '';
+        } catch (error) {
+          expect(error).toMatchObject(corrupt);
+          return (error as Error).message;
+        }
+      };
+      const told = message(() => read(bytesOf(text)));
+      if (!told.includes('comes twice')) expect(message(() => { skip(text); })).toBe(told);
+    });
+    fc.assert(property, { numRuns: 2000 });
+    expect(() => { skip('{"a":1,"a":{"b":[2]}}'); }).not.toThrow();
+  });
+
+  it('may be no deeper', () => {
+    expect(() => { skip('['.repeat(128) + ']'.repeat(128)); }).not.toThrow();
+    expect(() => { skip('{"a":'.repeat(1_000_000)); }).toThrow('more than 128 levels');
+  });
+});
+
 describe('integers', () => {
   const counts = (text: string, most = 3): number[] => new JsonReader(bytesOf(text)).counts(most);
 
