@@ -5,6 +5,7 @@ import type { OpenedCheckpoint } from './open.js';
 import type { ResolvedCheckpointOptions } from './read_options.js';
 import { ReadSource } from './read_source.js';
 import type { Damage, VerifyReport } from './read_types.js';
+import { verifyCover } from './verify_cover.js';
 import { VerifyMeter } from './verify_meter.js';
 import { ShardVerification } from './verify_shards.js';
 import { smallFilesOf, verifySmallFiles } from './verify_small.js';
@@ -38,7 +39,7 @@ export async function verifyAll(
   const small = await verifySmallFiles(source, meter, signal);
   const shards = new ShardVerification(source, lists, meter, signal);
   await shards.run();
-  const damaged = [...small, ...shards.damaged].sort(inOrder);
+  const damaged = [...small, ...shards.damaged, ...verifyCover(source)].sort(inOrder);
   if (damaged.length > 0) await requireThere(source.opened);
   return {
     bytes: meter.doneBytes,

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checkpoint, CheckpointWriter, openCheckpoint, removeCheckpoint, type Published } from 'snapshard';
@@ -195,4 +195,28 @@ describe('files', () => {
     renameSync(saved.path, join(root.path, 'moved'));
     expect((await checkpoint.read('second')).verified).toBe(true);
   });
+});
+
+it('names what no slice of a folder holds, when a shard of one rank is missing', async () => {
+  const ranked = join(root.path, 'ranked');
+  const partial = join(root.path, 'partial');
+  mkdirSync(ranked);
+  mkdirSync(partial);
+  const paths = await Promise.all(
+    [0, 1, 2].map(async (rank) => {
+      await using writer = await CheckpointWriter.open(ranked, { ...smallWriter, rank, worldSize: 3, runId: 'gap' });
+      const slice = { shape: [2, 8], globalShape: [6, 8], origin: [2 * rank, 0] };
+      const w = { dtype: 'U8' as const, ...slice, data: randomBytes(16) };
+      return (await writer.save({ step: 1, tensors: { w } })).path;
+    }),
+  );
+  for (const rank of [1, 3]) {
+    const name = `shard-0000${rank}-model-00001-of-00001.safetensors`;
+    copyFileSync(join(paths[0]!, name), join(partial, name));
+  }
+  await using whole = await openCheckpoint(paths[0]!);
+  expect((await whole.verify()).damaged).toEqual([]);
+  await using gapped = await openCheckpoint(partial);
+  const { damaged } = await gapped.verify();
+  expect(damaged.map(({ tensor, reason }) => `${tensor}: ${reason}`)).toEqual(['w: no slice holds [2:4, 0:8]']);
 });
