@@ -28,7 +28,18 @@ Status Status::failure(Failure kind, std::string message) {
   return status;
 }
 
+Status Status::cuda(int error, std::string name, const char* call, std::string text) {
+  Status status;
+  status.kind_ = Failure::kCuda;
+  status.error_ = error;
+  status.syscall_ = call;
+  status.text_ = std::move(text);
+  status.name_ = std::move(name);
+  return status;
+}
+
 std::string Status::message() const {
+  if (kind_ == Failure::kCuda && *syscall_ != '\0') return std::string(syscall_) + ": " + text_;
   if (kind_ != Failure::kSystem) return text_;
   const char* text = strerrordesc_np(error_);
   std::string message = std::string(syscall_) + ": " + (text != nullptr ? text : "unknown error");
@@ -36,6 +47,8 @@ std::string Status::message() const {
   return message;
 }
 
-const char* Status::error_name() const { return snapshard::error_name(error_); }
+const char* Status::error_name() const {
+  return kind_ == Failure::kCuda ? name_.c_str() : snapshard::error_name(error_);
+}
 
 }  // namespace snapshard

@@ -6,7 +6,20 @@
 namespace snapshard {
 
 // What kind of failure it is; `NativeError.kind` of lib/binding.ts.
-enum class Failure { kNone, kSystem, kSourceDetached, kSourceChanged, kTargetDetached, kAborted, kClosed, kArgument };
+enum class Failure {
+  kNone,
+  kSystem,
+  kSourceDetached,
+  kSourceChanged,
+  kTargetDetached,
+  kAborted,
+  kClosed,
+  kArgument,
+  // No driver, no device, or a driver that is too old.
+  kCudaUnavailable,
+  // The driver refused a call, or what it had been asked for failed.
+  kCuda
+};
 
 // Success, or a failure with what the system said. Cheap to move; a success holds nothing.
 class [[nodiscard]] Status {
@@ -16,6 +29,8 @@ class [[nodiscard]] Status {
   // `error` is a positive errno; `syscall` a literal; `path` as the caller knows it.
   static Status system(int error, const char* syscall, std::string_view path = {});
   static Status failure(Failure kind, std::string message);
+  // `error` and `name` of a CUresult, `call` a literal, `text` the driver's own.
+  static Status cuda(int error, std::string name, const char* call, std::string text);
 
   [[nodiscard]] bool ok() const { return kind_ == Failure::kNone; }
   [[nodiscard]] Failure kind() const { return kind_; }
@@ -24,7 +39,7 @@ class [[nodiscard]] Status {
   [[nodiscard]] const std::string& path() const { return path_; }
   // One sentence for a person.
   [[nodiscard]] std::string message() const;
-  // `ENOSPC`, or empty.
+  // `ENOSPC`, `CUDA_ERROR_INVALID_VALUE`, or empty; valid for as long as the status.
   [[nodiscard]] const char* error_name() const;
 
  private:
@@ -33,6 +48,7 @@ class [[nodiscard]] Status {
   const char* syscall_ = "";
   std::string path_;
   std::string text_;
+  std::string name_;
 };
 
 // The symbolic name of a positive errno; empty where the C library knows none.

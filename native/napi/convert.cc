@@ -23,6 +23,10 @@ const char* kind_name(Failure failure) {
       return "closed";
     case Failure::kArgument:
       return "argument";
+    case Failure::kCudaUnavailable:
+      return "cuda-unavailable";
+    case Failure::kCuda:
+      return "cuda";
     case Failure::kSystem:
     case Failure::kNone:
       break;
