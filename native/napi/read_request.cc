@@ -13,7 +13,7 @@ namespace {
 Target to_target(Environment& environment, Napi::Env env, napi_value value, uint8_t kind) {
   if (kind > static_cast<uint8_t>(SourceKind::kLease)) throw_argument(env, "a target kind from 0 to 2");
   Memory memory = to_memory(environment, env, value, static_cast<SourceKind>(kind));
-  return {static_cast<SourceKind>(kind), memory.data, memory.bytes, std::move(memory.lease)};
+  return {static_cast<SourceKind>(kind), memory.data, memory.bytes, std::move(memory.lease), nullptr};
 }
 
 // `kept` gets the values themselves, each asked for once: nobody else can take them out of it.

@@ -51,6 +51,8 @@ Source to_source(Environment& environment, Napi::Env env, napi_value value, uint
       return path_source(Napi::Value(env, value));
     case SourceKind::kDescriptor:
       return descriptor_source(Napi::Value(env, value));
+    case SourceKind::kCuda:
+      break;
   }
   throw_argument(env, "a source kind from 0 to 4");
 }

@@ -9,10 +9,12 @@
 #include "base/sizes.h"
 #include "base/status.h"
 #include "base/worker.h"
+#include "device/cuda_lane.h"
 #include "codec/digest.h"
 #include "io/thread_engine.h"
 #include "io/uring_engine.h"
 #include "transfer/job.h"
+#include "transfer/lanes.h"
 #include "transfer/source.h"
 #include "transfer/target.h"
 
@@ -27,6 +29,8 @@ class Stager {
   SourceReader reader;
   // What waits to be copied on the JavaScript thread; empty between pieces of work.
   std::vector<TargetCopy>& copies() { return copies_; }
+  // The same, for devices.
+  LaneCopies& device_copies() { return device_copies_; }
   // kPieceBytes.
   std::byte* scratch() {
     if (scratch_.empty()) scratch_.resize(kPieceBytes);
@@ -36,6 +40,7 @@ class Stager {
  private:
   std::vector<std::byte> scratch_;
   std::vector<TargetCopy> copies_;
+  LaneCopies device_copies_;
 };
 
 // The threads of one JavaScript environment: stagers, which take work from all stagings in turn, and the engines of
@@ -53,6 +58,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Starts stagers until there are as many as this staging may use.
   Status add(std::shared_ptr<Staging> staging);
   void remove(const Staging* staging);
+
+  // A lane of this device that no other job uses, kept with the engine. From any thread.
+  Status take_lane(const std::shared_ptr<CudaDevice>& device, CudaLane*& lane);
+  void give_back(CudaLane* lane);
 
   // There may be new work. Not while holding a job's lock.
   void notify();
@@ -90,6 +99,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   size_t turn_ = 0;
   bool stopping_ = false;
   std::vector<std::unique_ptr<Worker>> stagers_;
+  std::vector<std::unique_ptr<CudaLane>> lanes_;
+  std::vector<CudaLane*> idle_lanes_;
 };
 
 }  // namespace snapshard

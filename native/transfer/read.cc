@@ -40,6 +40,8 @@ Read::Read(std::shared_ptr<Staging> staging, std::shared_ptr<DirectoryThread> di
 
 Read::~Read() = default;
 
+Status Read::prepare() { return {}; }
+
 void Read::start() {
   // Whoever called may be the only owner, and the read may end before this returns.
   const std::shared_ptr<Job> keep = shared_from_this();

@@ -13,6 +13,7 @@
 #include "io/directory_thread.h"
 #include "io/request_queue.h"
 #include "transfer/job.h"
+#include "transfer/lanes.h"
 #include "transfer/read_layout.h"
 
 namespace snapshard {
@@ -29,6 +30,8 @@ struct ReadOutcome {
   uint64_t read_bytes = 0;
   Direct direct = Direct::kYes;
   std::string direct_reason;
+  // Why copies to a device were slower than they could be; else empty.
+  std::string device_reason;
   double seconds = 0;
 };
 
@@ -49,7 +52,10 @@ class Read final : public Job {
        ReadOptions options, std::unique_ptr<ReadListener> listener);
   ~Read() override;
 
-  // Once, before anything else.
+  // Once, before anything else, on the JavaScript thread: puts the read behind what the orders of its device memory
+  // name now. Where it fails, that is all: the read must not be started.
+  [[nodiscard]] Status prepare();
+  // Once, after that.
   void start();
   // Of the chunks that are dealt with.
   [[nodiscard]] uint64_t done_bytes() const { return done_bytes_.load(std::memory_order_relaxed); }

@@ -51,6 +51,8 @@ Status SourceReader::read(const Source& source, uint32_t index, uint64_t offset,
       return read_path(source, offset, destination, bytes);
     case SourceKind::kDescriptor:
       return read_file(source.fd.get(), source.path, offset, destination, bytes);
+    case SourceKind::kCuda:
+      break;
   }
   return Status::failure(Failure::kArgument, "a source of unknown kind");
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "device/cuda_device.h"
 #include "io/io_engine.h"
 #include "io/request_queue.h"
 #include "memory/block_pool.h"
@@ -27,6 +28,8 @@ struct StagingOptions {
   bool direct = true;
   // Faults the pool in, and registers it with the ring; else whoever takes a block faults it in.
   bool prefault = true;
+  // The pool is put near this device, and registered with the driver; else by whoever copies first. -1: none.
+  int cuda_device = -1;
 };
 
 // A pool, a queue of requests, and the jobs that share them: transfers among themselves are staged in order, and so are
@@ -47,6 +50,12 @@ class Staging : public std::enable_shared_from_this<Staging> {
   [[nodiscard]] bool uses_uring() const { return uses_uring_; }
   // Why not, or why the pool is not registered; empty when all is as wished.
   [[nodiscard]] const std::string& engine_reason() const { return engine_reason_; }
+
+  // Once, registers the pool with the driver, for all devices. Why it could not be, or empty; copies work all the same,
+  // slower. It may take long: not for the JavaScript thread.
+  const std::string& register_with_cuda(const std::shared_ptr<CudaDevice>& device);
+  // Once that has returned.
+  [[nodiscard]] bool is_pinned() const { return pinned_ != nullptr; }
 
   // A request that is ready, and counted as an activity of its job (its listener).
   void enqueue(IoRequest& request);
@@ -69,6 +78,10 @@ class Staging : public std::enable_shared_from_this<Staging> {
   bool uses_uring_ = false;
   bool registered_ = false;
   std::string engine_reason_;
+  std::once_flag pin_once_;
+  // Goes before the pool does.
+  std::unique_ptr<CudaPinned> pinned_;
+  std::string pin_reason_;
 
   std::mutex queue_mutex_;
   RequestQueue ready_;

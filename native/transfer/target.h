@@ -11,12 +11,14 @@
 
 namespace snapshard {
 
-// Where bytes go: memory that stays (kShared, kLease), or that JavaScript may take away at any moment (kBuffer).
+// Where bytes go: memory that stays (kShared, kLease), that JavaScript may take away at any moment (kBuffer), or that is
+// on a device (kCuda: `data` is nullptr, `bytes` as in `cuda`).
 struct Target {
   SourceKind kind = SourceKind::kBuffer;
   std::byte* data = nullptr;
   uint64_t bytes = 0;
   std::shared_ptr<Lease> lease;
+  std::shared_ptr<CudaMemory> cuda;
 
   [[nodiscard]] bool is_stable_memory() const { return kind == SourceKind::kShared || kind == SourceKind::kLease; }
 };

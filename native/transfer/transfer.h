@@ -10,11 +10,21 @@
 #include "codec/digest.h"
 #include "io/directory_thread.h"
 #include "io/output_file.h"
+#include "transfer/item_order.h"
 #include "transfer/job.h"
+#include "transfer/lanes.h"
 #include "transfer/layout.h"
+#include "transfer/snapshot.h"
 #include "transfer/source.h"
 
 namespace snapshard {
+
+struct TransferOptions {
+  // Blocks that lie whole in one aligned lease are written from where they are.
+  bool in_place = false;
+  // Memory of a device is copied within the device first, and that is all that `staged` waits for.
+  bool device_snapshot = false;
+};
 
 struct TransferTimes {
   double staged_seconds = 0;
@@ -29,6 +39,10 @@ struct TransferOutcome {
   std::vector<Digest> file_digests;
   Direct direct = Direct::kYes;
   std::string direct_reason;
+  // Whether a device snapshot was asked for, and taken.
+  bool device_snapshot = false;
+  // Why it was not taken, or why copies from a device were slower than they could be; else empty.
+  std::string device_reason;
   TransferTimes times;
 };
 
@@ -43,11 +57,14 @@ class TransferListener : public SourceCopier {
 // One set of files on its way from sources to a device.
 class Transfer final : public Job {
  public:
-  Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources, bool in_place,
+  Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources, TransferOptions options,
            std::unique_ptr<TransferListener> listener);
   ~Transfer() override;
 
-  // Once, before anything else.
+  // Once, before anything else, on the JavaScript thread: puts the transfer behind what the orders of its device memory
+  // name now. Where it fails, that is all: the transfer must not be started.
+  [[nodiscard]] Status prepare();
+  // Once, after that.
   void start();
   // Writing may begin. `paths` has one entry for each file. False when that was said before.
   bool open_files(std::shared_ptr<DirectoryThread> directory, std::vector<std::string> paths);
@@ -102,7 +119,7 @@ class Transfer final : public Job {
 
   const Layout layout_;
   const std::vector<Source> sources_;
-  const bool in_place_;
+  const TransferOptions options_;
   const std::unique_ptr<TransferListener> listener_;
   const std::chrono::steady_clock::time_point started_;
 

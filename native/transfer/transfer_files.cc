@@ -15,12 +15,12 @@ constexpr size_t kOpenFilesMax = 8;
 
 }  // namespace
 
-Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources, bool in_place,
+Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources, TransferOptions options,
                    std::unique_ptr<TransferListener> listener)
     : Job(Kind::kWrite, std::move(staging)),
       layout_(std::move(layout)),
       sources_(std::move(sources)),
-      in_place_(in_place),
+      options_(options),
       listener_(std::move(listener)),
       started_(std::chrono::steady_clock::now()),
       blocks_(std::make_unique<Block[]>(layout_.block_count())),
@@ -43,6 +43,8 @@ Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<
 }
 
 Transfer::~Transfer() = default;
+
+Status Transfer::prepare() { return {}; }
 
 void Transfer::start() {
   if (layout_.block_count() == 0) listener_->on_staged();

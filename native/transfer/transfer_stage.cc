@@ -16,7 +16,7 @@ bool Transfer::wants_in_place(size_t file, size_t block) const {
   const Layout::File& place = layout_.files()[file];
   const uint64_t offset = layout_.block_offset(place, block);
   const uint64_t length = layout_.block_length(place, block);
-  if (!in_place_ || length != layout_.block_bytes() || offset < layout_.header(file).size()) return false;
+  if (!options_.in_place || length != layout_.block_bytes() || offset < layout_.header(file).size()) return false;
   const Cursor cursor(layout_, file, offset);
   if (layout_.segment_end(cursor.segment) < offset + length) return false;
   const Source& source = sources_[cursor.source()];

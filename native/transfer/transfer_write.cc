@@ -104,7 +104,7 @@ void Transfer::block_written(Block& block) {
   const size_t file = block.file;
   written_bytes_.fetch_add(layout_.block_length(layout_.files()[file], block.index), std::memory_order_relaxed);
   release_block(block);
-  if (in_place_) count_towards_checks(file, block.index);
+  if (options_.in_place) count_towards_checks(file, block.index);
   if (blocks_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     const std::lock_guard lock(mutex_);
     outcome_.times.written_seconds = elapsed_seconds();

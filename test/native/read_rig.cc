@@ -79,6 +79,7 @@ RunningRead start_read(const Rig& rig, const std::shared_ptr<Staging>& staging, 
   CHECK_OK(ReadLayout::create(std::move(plan.input), layout));
   auto listener = std::make_unique<Listener>(running.watch, running.targets, copies);
   running.read = std::make_shared<Read>(staging, rig.directory(), std::move(layout), options, std::move(listener));
+  CHECK_OK(running.read->prepare());
   running.read->start();
   return running;
 }

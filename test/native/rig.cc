@@ -99,6 +99,10 @@ std::shared_ptr<Staging> Rig::staging(StagingOptions options) {
 }
 
 Running Rig::start(const std::shared_ptr<Staging>& staging, Plan plan, bool in_place) {
+  return start(staging, std::move(plan), TransferOptions{in_place});
+}
+
+Running Rig::start(const std::shared_ptr<Staging>& staging, Plan plan, TransferOptions options) {
   Running running;
   running.expected = expectation_of(plan);
   running.buffers = std::move(plan.buffers);
@@ -114,7 +118,8 @@ Running Rig::start(const std::shared_ptr<Staging>& staging, Plan plan, bool in_p
   CHECK_OK(Layout::create(std::move(plan.input), staging->options().block_bytes, layout));
   auto listener = std::make_unique<Listener>(running.watch, std::move(memory));
   running.transfer =
-      std::make_shared<Transfer>(staging, std::move(layout), std::move(plan.sources), in_place, std::move(listener));
+      std::make_shared<Transfer>(staging, std::move(layout), std::move(plan.sources), options, std::move(listener));
+  CHECK_OK(running.transfer->prepare());
   running.transfer->start();
   return running;
 }

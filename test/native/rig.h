@@ -66,6 +66,7 @@ class Rig {
   // Throws Skipped where the engine is not to be had.
   std::shared_ptr<Staging> staging(StagingOptions options);
   Running start(const std::shared_ptr<Staging>& staging, Plan plan, bool in_place = false);
+  Running start(const std::shared_ptr<Staging>& staging, Plan plan, TransferOptions options);
   void open(const Running& running);
   // start, open, wait, and compare.
   void run(const std::shared_ptr<Staging>& staging, Plan plan, bool in_place = false);
