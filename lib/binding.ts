@@ -12,15 +12,25 @@ export type StoreHandle = number & { readonly kind?: 'store' };
 export type StagingHandle = number & { readonly kind?: 'staging' };
 export type TransferHandle = number & { readonly kind?: 'transfer' };
 export type ReadHandle = number & { readonly kind?: 'read' };
+export type CudaHandle = number & { readonly kind?: 'cuda' };
 export type LeaseHandle = number & { readonly kind?: 'lease' };
 
 /** What native rejects with: an `Error` with these fields. `errno` is positive, as in `errno.h`; 0 where none applies. */
 export interface NativeError extends Error {
-  kind: 'system' | 'source-detached' | 'source-changed' | 'target-detached' | 'aborted' | 'closed' | 'argument';
+  kind:
+    | 'system'
+    | 'source-detached'
+    | 'source-changed'
+    | 'target-detached'
+    | 'aborted'
+    | 'closed'
+    | 'argument'
+    | 'cuda-unavailable'
+    | 'cuda';
   errno: number;
-  /** Symbolic name of `errno`, such as `ENOSPC`; empty where none applies. */
+  /** Symbolic name of `errno`, such as `ENOSPC` or, of kind `cuda`, `CUDA_ERROR_…`; empty where none applies. */
   errnoName: string;
-  /** The system call that failed, such as `fallocate`; empty where none applies. */
+  /** The system call, or function of the CUDA driver, that failed, such as `fallocate`; empty where none applies. */
   syscall: string;
   /** The path that it was about, relative to the store's root; empty where none applies. */
   path: string;
@@ -34,8 +44,18 @@ export interface Feature {
   reason: string;
 }
 
+/** Whether there is a GPU that device memory can be saved from. */
+export interface CudaFeature extends Feature {
+  /** Such as `12.8`: the newest CUDA that the driver knows; empty where it is not there. */
+  driverVersion: string;
+  /** How many GPUs this process sees. */
+  devices: number;
+}
+
 export interface NativeCapabilities {
   ioUring: Feature;
+  /** Asking loads the CUDA driver, once. */
+  cuda: CudaFeature;
   /** How JavaScript-owned memory is read: each step is taken where the one before is refused. */
   memoryReader: 'process_vm_readv' | '/proc/self/mem' | 'javascript-thread';
   hash: 'avx512' | 'avx2' | 'sse2' | 'scalar' | 'neon';
@@ -56,6 +76,8 @@ export interface StagingOptions {
   engine: EngineChoice;
   /** `false` never asks for `O_DIRECT`. */
   direct: boolean;
+  /** The GPU that the pool is near, and registered with at once; else with whichever first needs it. */
+  cudaDevice?: number | undefined;
 }
 
 export interface StagingRequest extends StagingOptions {
@@ -86,11 +108,13 @@ export interface TransferRequest {
   segmentBytes: Float64Array;
   segmentSource: Uint32Array;
   segmentOffset: Float64Array;
-  sources: (ArrayBuffer | Uint8Array | LeaseHandle | string)[];
+  sources: (ArrayBuffer | Uint8Array | LeaseHandle | CudaHandle | string)[];
   /** A `SourceKind` (lib/tensor/source.ts) for each source. */
   sourceKinds: Uint8Array;
   /** Write blocks straight from leases where alignment allows. */
   inPlace: boolean;
+  /** Copy device memory within the device first, where there is room. */
+  deviceSnapshot: boolean;
 }
 
 export interface TransferResult {
@@ -104,6 +128,9 @@ export interface TransferResult {
   direct: 'yes' | 'no' | 'unknown';
   directReason: string;
   engine: 'io_uring' | 'pwrite';
+  /** Whether device memory was copied within the device first; why not, or why the pool is not registered with it. */
+  deviceSnapshot: boolean;
+  deviceReason: string;
   /** Seconds from `startTransfer` until the last byte was staged, written, and synced. */
   stagedSeconds: number;
   writtenSeconds: number;
@@ -148,12 +175,12 @@ export interface ReadRequest {
   copyTarget: Uint32Array;
   copyTo: Float64Array;
   /**
-   * An `ArrayBuffer`, a `Uint8Array` over a whole `SharedArrayBuffer`, or a lease. The last two are written by native
-   * threads. `ArrayBuffer`s are written by the JavaScript thread, a block at a time: memory that was detached and freed
+   * An `ArrayBuffer`, a `Uint8Array` over a whole `SharedArrayBuffer`, a lease, or device memory. The last three are
+   * written by native threads. `ArrayBuffer`s are written by the JavaScript thread, a block at a time: memory that was detached and freed
    * may belong to somebody else by now, and only there can nobody detach it meanwhile.
    */
-  targets: (ArrayBuffer | Uint8Array | LeaseHandle)[];
-  /** A `SourceKind` (lib/tensor/source.ts) for each target: Buffer, Shared or Lease. */
+  targets: (ArrayBuffer | Uint8Array | LeaseHandle | CudaHandle)[];
+  /** A `SourceKind` (lib/tensor/source.ts) for each target: Buffer, Shared, Lease or Cuda. */
   targetKinds: Uint8Array;
 }
 
@@ -178,6 +205,30 @@ export interface ReadStart {
    * ends before a chunk does), `target-detached` where JavaScript took a target away, `aborted`. The handle is then gone.
    */
   done: Promise<ReadResult>;
+}
+
+/** Memory of this process on a GPU, and behind what its bytes are read or written: a stream, an event, or neither. */
+export interface CudaAtRequest {
+  device: number;
+  pointer: bigint;
+  bytes: number;
+  stream: bigint | undefined;
+  event: bigint | undefined;
+}
+
+/** Memory of another process on a GPU; handles are of 64 bytes. */
+export interface CudaIpcRequest {
+  device: number;
+  handle: Uint8Array;
+  offset: number;
+  bytes: number;
+  readyEvent: Uint8Array | undefined;
+}
+
+/** `pointer` is where it is for this process. */
+export interface CudaStart {
+  handle: CudaHandle;
+  pointer: bigint;
 }
 
 export interface NativeBinding {
@@ -222,6 +273,13 @@ export interface NativeBinding {
   allocateLease(bytes: number): { handle: LeaseHandle; buffer: ArrayBuffer };
   /** Detaches the buffer; the memory goes when the transfers that read it end. */
   disposeLease(lease: LeaseHandle, buffer: ArrayBuffer): void;
+
+  /** These throw a {@link NativeError}: `cuda-unavailable`, `cuda`, or `argument` for what is no such memory. */
+  cudaMemoryAt(request: CudaAtRequest): CudaStart;
+  cudaMemoryFromIpc(request: CudaIpcRequest): CudaStart;
+  allocateCuda(device: number, bytes: number): CudaStart;
+  /** What is ours of it goes when the transfers and reads that use it have ended. */
+  releaseCuda(memory: CudaHandle): void;
 
   /** Starts to stage at once; nothing is written before {@link openFiles}. Transfers of one staging are staged in order. */
   startTransfer(staging: StagingHandle, request: TransferRequest): TransferStart;

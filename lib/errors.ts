@@ -56,10 +56,14 @@ export type SnapshardErrorCode =
   | 'ERR_SNAPSHARD_PERMISSION'
   /** `EMFILE`, `ENFILE`: no file descriptor is free. */
   | 'ERR_SNAPSHARD_TOO_MANY_FILES'
-  /** `ENOMEM`: the pool or a lease cannot be had. */
+  /** `ENOMEM`: the pool or a lease cannot be had; or device memory. */
   | 'ERR_SNAPSHARD_NO_MEMORY'
   /** `io_uring` was demanded, and the kernel denies it. */
   | 'ERR_SNAPSHARD_IO_URING_UNAVAILABLE'
+  /** Device memory was named where there is no CUDA driver, no GPU, or a driver that is too old. */
+  | 'ERR_SNAPSHARD_CUDA_UNAVAILABLE'
+  /** The CUDA driver refused a call: `errno` is its name for that (`CUDA_ERROR_…`), `syscall` the function. */
+  | 'ERR_SNAPSHARD_CUDA'
   /** Any other failure of the system: `EIO`, `ESTALE`, … */
   | 'ERR_SNAPSHARD_IO'
   /** The native add-on is missing or does not load. */

@@ -1,6 +1,8 @@
 export type { EngineChoice } from './binding.js';
-export { capabilities, type Capabilities, type Feature } from './capabilities.js';
+export { capabilities, type Capabilities, type CudaFeature, type Feature } from './capabilities.js';
 export { SnapshardError, type SnapshardErrorCode } from './errors.js';
+export { CudaMemory } from './memory/cuda_memory.js';
+export type { CudaMemoryAt, CudaMemoryFromIpc } from './memory/cuda_options.js';
 export type { JsonValue, Metadata } from './layout/metadata.js';
 export { Checkpoint, latestCheckpoint, openCheckpoint } from './restore/checkpoint.js';
 export type { PassedOver } from './restore/latest.js';
@@ -42,4 +44,4 @@ export type { CloseOptions, WriterOptions } from './save/writer_options.js';
 export { removeCheckpoint } from './store/remove_checkpoint.js';
 export type { Dtype } from './tensor/dtype.js';
 export { fileSource, type FileSource, type FileSourceOptions } from './tensor/file_source.js';
-export type { LeaseMemory, Tensor, TensorData, TensorInput, TensorPart, Tensors, TypedArray, Replicas } from './tensor/tensor.js';
+export type { DeviceMemory, LeaseMemory, Tensor, TensorData, TensorInput, TensorPart, Tensors, TypedArray, Replicas } from './tensor/tensor.js';

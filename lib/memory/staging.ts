@@ -6,9 +6,10 @@ import { toSnapshardError } from '../store/native_error.js';
  * @param prefault takes all of it now, as saves need it; else as much as reads come to need
  */
 export async function createStaging(options: StagingOptions, prefault: boolean): Promise<StagingInfo> {
-  const { stagingBytes, blockBytes, queueDepth, threads, engine, direct } = options;
+  const { stagingBytes, blockBytes, queueDepth, threads, engine, direct, cudaDevice } = options;
   try {
-    return await binding.createStaging({ stagingBytes, blockBytes, queueDepth, threads, engine, direct, prefault });
+    const drive = { queueDepth, threads, engine, direct, cudaDevice };
+    return await binding.createStaging({ stagingBytes, blockBytes, ...drive, prefault });
   } catch (error) {
     throw toSnapshardError(error, { action: `set up staging with ${stagingBytes} bytes` });
   }

@@ -6,6 +6,8 @@ const MiB = 1024 * 1024;
 const blockBytesMax = 64 * MiB;
 const queueDepthMax = 256;
 const threadsMax = 64;
+export const cudaDeviceMax = 1023;
+export const cudaDeviceExpected = 'the number of a GPU, from 0 on,';
 
 interface StagingDefaults {
   readonly stagingBytes: number;
@@ -26,6 +28,7 @@ export interface StagingFields {
   threads: z.ZodDefault<z.ZodNumber>;
   engine: z.ZodDefault<z.ZodType<EngineChoice>>;
   direct: z.ZodDefault<z.ZodBoolean>;
+  cudaDevice: z.ZodOptional<z.ZodNumber>;
 }
 
 /** The fields of a schema, each with its default. */
@@ -39,6 +42,7 @@ export function stagingFields({ stagingBytes, blockBytesMin }: StagingDefaults):
     threads: integer(1, threadsMax, `an integer from 1 to ${threadsMax}`).default(2),
     engine: z.enum(['auto', 'io_uring', 'pwrite'], "'auto', 'io_uring' or 'pwrite'").default('auto'),
     direct: z.boolean('a boolean').default(true),
+    cudaDevice: integer(0, cudaDeviceMax, cudaDeviceExpected).optional(),
   };
 }
 

@@ -1,6 +1,7 @@
 import { binding } from '../binding.js';
 import { SnapshardError } from '../errors.js';
 import type { Metadata } from '../layout/metadata.js';
+import { keepCuda } from '../memory/cuda_memory.js';
 import { allocateLease, type Lease } from '../memory/lease.js';
 import { requireRoot } from '../store/arguments.js';
 import { invalidArgument, quote } from '../tensor/describe.js';
@@ -130,9 +131,14 @@ export class Checkpoint {
     this.#source.requireOpen();
     const { wanted, memory, bytes } = collectTargets(targets, this.#tensor);
     const request = { wanted, bytes, memory: { targets: memory.sources as never[], targetKinds: memory.sourceKinds } };
-    const report = await this.#source.run(() => this.#reader.read(request, checked));
-    requireUnchanged(memory);
-    return report;
+    const letGo = keepCuda(memory.cudaSources.values());
+    try {
+      const report = await this.#source.run(() => this.#reader.read(request, checked));
+      requireUnchanged(memory);
+      return report;
+    } finally {
+      letGo();
+    }
   }
 
   /**

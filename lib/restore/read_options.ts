@@ -19,6 +19,11 @@ export interface CheckpointOptions {
   engine?: EngineChoice | undefined;
   /** `false` reads through the page cache. Default `true`: past it where the file system can. */
   direct?: boolean | undefined;
+  /**
+   * The GPU, by its number, that tensors are mostly on: the memory is taken near it and made known to it at once. Else
+   * that is done when device memory is first used, on whatever node. Default: none.
+   */
+  cudaDevice?: number | undefined;
   /** `false` hands out bytes that were compared with no digest, and says so (`verified`). Default `true`. */
   verify?: boolean | undefined;
 }

@@ -1,8 +1,8 @@
 import type { Dtype } from '../tensor/dtype.js';
-import type { LeaseMemory } from '../tensor/tensor.js';
+import type { DeviceMemory, LeaseMemory } from '../tensor/tensor.js';
 
 /** Memory that tensor bytes are written to: as for saves, raw bytes for any dtype, or a view that carries the dtype. */
-export type TargetPart = ArrayBuffer | SharedArrayBuffer | ArrayBufferView | LeaseMemory;
+export type TargetPart = ArrayBuffer | SharedArrayBuffer | ArrayBufferView | LeaseMemory | DeviceMemory;
 
 /** One part, or several that the bytes fill one after the other. */
 export type TargetData = TargetPart | readonly TargetPart[];

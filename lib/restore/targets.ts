@@ -1,4 +1,5 @@
 import { SnapshardError } from '../errors.js';
+import { cudaOf } from '../memory/cuda_memory.js';
 import { leaseOf } from '../memory/lease.js';
 import { describe, invalidArgument, quote } from '../tensor/describe.js';
 import { visitEntries } from '../tensor/entries.js';
@@ -24,7 +25,7 @@ export interface TargetTable {
 }
 
 const usedAsTarget = {
-  expected: 'an ArrayBuffer, a SharedArrayBuffer, a view, a lease, or a list of these,',
+  expected: 'an ArrayBuffer, a SharedArrayBuffer, a view, a lease, a CudaMemory, or a list of these,',
   detached: 'ERR_SNAPSHARD_TARGET_DETACHED',
 } as const;
 
@@ -58,7 +59,7 @@ function checkProperties(name: string, target: object): void {
 /** Gathers targets, tensor after tensor. */
 class TargetCollector {
   readonly #tensorOf: TensorOf;
-  readonly #collector = new SourceCollector(leaseOf, usedAsTarget);
+  readonly #collector = new SourceCollector(leaseOf, usedAsTarget, cudaOf);
   readonly #asked: { readonly tensor: StoredTensor; readonly region: Region }[] = [];
   #bytes = 0;
 
@@ -126,7 +127,7 @@ function piecesOf(memory: SourceTable, index: number): Piece[] {
 /**
  * Checks the targets of a read.
  * @throws {SnapshardError} `INVALID_ARGUMENT`, `NOT_FOUND` (no such tensor), `DTYPE_MISMATCH`, `SHAPE_MISMATCH`,
- *   `TARGET_DETACHED`, `CLOSED` (a disposed lease), naming the tensor
+ *   `TARGET_DETACHED`, `CLOSED` (disposed memory), naming the tensor
  */
 export function collectTargets(targets: Targets, tensorOf: TensorOf): TargetTable {
   const collector = new TargetCollector(tensorOf);

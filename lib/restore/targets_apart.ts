@@ -2,16 +2,32 @@ import { SnapshardError } from '../errors.js';
 import { quote } from '../tensor/describe.js';
 import { type SourceTable, SourceKind } from '../tensor/source.js';
 
-/** The memory that an entry of the table is: entries of one buffer have one number. */
-function numberMemory({ sources, sourceKinds }: SourceTable): Uint32Array {
+/** Offsets of device memory count from the last multiple of this before it: they stay safe integers. */
+const addressBits = 48;
+
+/** Which memory each source is, and where in it the source begins: sources of one buffer have one number. */
+interface Places {
+  readonly memory: Uint32Array;
+  readonly begin: Float64Array;
+}
+
+function placeSources({ sources, sourceKinds, cudaSources }: SourceTable): Places {
   const numbers = new Map<unknown, number>();
-  return Uint32Array.from(sources, (source, index) => {
+  const begin = new Float64Array(sources.length);
+  const memory = Uint32Array.from(sources, (source, index) => {
     // A lease is a number, which no buffer is equal to.
-    const memory = sourceKinds[index] === SourceKind.Shared ? (source as Uint8Array).buffer : source;
-    const number = numbers.get(memory) ?? numbers.size;
-    numbers.set(memory, number);
+    let key: unknown = sourceKinds[index] === SourceKind.Shared ? (source as Uint8Array).buffer : source;
+    const pointer = cudaSources.get(index)?.pointer;
+    if (pointer !== undefined) {
+      // All devices share one space of addresses, in which two objects may name the same bytes.
+      begin[index] = Number(BigInt.asUintN(addressBits, pointer));
+      key = `device ${pointer >> BigInt(addressBits)}`;
+    }
+    const number = numbers.get(key) ?? numbers.size;
+    numbers.set(key, number);
     return number;
   });
+  return { memory, begin };
 }
 
 function overlap({ tensorSegments }: SourceTable, names: readonly string[], segments: number[]): SnapshardError {
@@ -28,17 +44,18 @@ function overlap({ tensorSegments }: SourceTable, names: readonly string[], segm
  */
 export function checkApart(table: SourceTable, names: readonly string[]): void {
   const { segmentSource, segmentOffset, segmentBytes } = table;
-  const memory = numberMemory(table);
+  const { memory, begin } = placeSources(table);
   const memoryOf = (segment: number): number => memory[segmentSource[segment]!]!;
+  const beginOf = (segment: number): number => begin[segmentSource[segment]!]! + segmentOffset[segment]!;
   const order = Uint32Array.from(segmentBytes, (_, segment) => segment);
   const ascending = (left: number, right: number): number =>
-    memoryOf(left) - memoryOf(right) || segmentOffset[left]! - segmentOffset[right]!;
+    memoryOf(left) - memoryOf(right) || beginOf(left) - beginOf(right);
   // Mostly they are in order already.
   if (order.some((segment) => segment > 0 && ascending(segment - 1, segment) > 0)) order.sort(ascending);
   for (let index = 1; index < order.length; index += 1) {
     const [before, segment] = [order[index - 1]!, order[index]!];
     if (memoryOf(before) !== memoryOf(segment)) continue;
-    if (segmentOffset[before]! + segmentBytes[before]! > segmentOffset[segment]!) {
+    if (beginOf(before) + segmentBytes[before]! > beginOf(segment)) {
       throw overlap(table, names, [before, segment].sort((left, right) => left - right));
     }
   }

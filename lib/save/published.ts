@@ -33,6 +33,10 @@ export interface Published {
   readonly direct: 'yes' | 'no' | 'unknown';
   /** Why not; empty when they were. */
   readonly directReason: string;
+  /** Whether device memory was copied within the device first, as `deviceSnapshot` asks. */
+  readonly deviceSnapshot: boolean;
+  /** Why it was not though asked for, or why copies from the device were not at the full rate; empty when all is well. */
+  readonly deviceReason: string;
   readonly timings: SaveTimings;
 }
 
@@ -63,6 +67,8 @@ export function describePublished(parts: PublishedParts): Published {
     engineReason,
     direct: result.direct,
     directReason: result.directReason,
+    deviceSnapshot: result.deviceSnapshot,
+    deviceReason: result.deviceReason,
     timings: {
       stagedSeconds: beforeSeconds + result.stagedSeconds,
       writtenSeconds: beforeSeconds + result.writtenSeconds,

@@ -22,6 +22,11 @@ export interface SaveRequest {
   overwrite?: boolean | undefined;
   /** Writes leases straight from their memory, which must not change until `staged`. Default `false`: copies them. */
   inPlace?: boolean | undefined;
+  /**
+   * Copies device memory within the device first, where there is room for it: `staged` then takes as long as that copy.
+   * `deviceSnapshot` of what the save resolves to tells whether it was done. Default `false`.
+   */
+  deviceSnapshot?: boolean | undefined;
 }
 
 export interface SaveOptions {
@@ -45,6 +50,7 @@ export interface CheckedRequest {
   readonly files: readonly SideFile[];
   readonly overwrite: boolean;
   readonly inPlace: boolean;
+  readonly deviceSnapshot: boolean;
 }
 
 const requestSchema = z.strictObject({
@@ -54,6 +60,7 @@ const requestSchema = z.strictObject({
   files: z.unknown().optional(),
   overwrite: z.boolean('a boolean').default(false),
   inPlace: z.boolean('a boolean').default(false),
+  deviceSnapshot: z.boolean('a boolean').default(false),
 });
 
 const optionsSchema = z.strictObject({
@@ -62,10 +69,11 @@ const optionsSchema = z.strictObject({
 
 /** @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_METADATA` */
 export function checkRequest(request: SaveRequest): CheckedRequest {
-  const { overwrite, inPlace } = validate(requestSchema, request, 'the request of save');
+  const { overwrite, inPlace, deviceSnapshot } = validate(requestSchema, request, 'the request of save');
   const { step, metadata, files } = request;
   requireStep(step);
-  return { step, metadata: metadataText(metadata), files: copySideFiles(files), overwrite, inPlace };
+  const flags = { overwrite, inPlace, deviceSnapshot };
+  return { step, metadata: metadataText(metadata), files: copySideFiles(files), ...flags };
 }
 
 /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */

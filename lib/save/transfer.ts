@@ -11,6 +11,12 @@ import type { NativeStore } from '../store/native_store.js';
 import { toSnapshardError, type ErrorContext } from '../store/native_error.js';
 import { changedSource, type SourceTable } from '../tensor/source.js';
 
+/** How the bytes of a save are taken. */
+export interface TransferModes {
+  readonly inPlace: boolean;
+  readonly deviceSnapshot: boolean;
+}
+
 /** The bytes of one save on their way from the sources to the files. Native keeps the sources from being collected. */
 export class Transfer {
   /** Every source byte has been read, and no source was taken away or resized before. */
@@ -26,9 +32,9 @@ export class Transfer {
    * Starts to stage at once; nothing is written before {@link Transfer.open}.
    * @throws {SnapshardError} what native refuses
    */
-  constructor(staging: StagingHandle, plan: Plan, sources: SourceTable, inPlace: boolean, root: string) {
+  constructor(staging: StagingHandle, plan: Plan, sources: SourceTable, modes: TransferModes, root: string) {
     this.#context = { action: 'save', root, neededBytes: plan.bytes };
-    this.#start = this.#mapThrown(() => startTransfer(staging, plan, sources, inPlace));
+    this.#start = this.#mapThrown(() => startTransfer(staging, plan, sources, modes));
     this.staged = this.#checkStaged(sources);
     this.durable = this.#mapRejected(this.#start.durable);
     this.staged.catch(() => undefined);
@@ -88,7 +94,12 @@ export class Transfer {
   }
 }
 
-function startTransfer(staging: StagingHandle, plan: Plan, sources: SourceTable, inPlace: boolean): TransferStart {
+function startTransfer(
+  staging: StagingHandle,
+  plan: Plan,
+  sources: SourceTable,
+  { inPlace, deviceSnapshot }: TransferModes,
+): TransferStart {
   const segments = orderSegments(plan, sources);
   return binding.startTransfer(staging, {
     headers: plan.files.map((file) => file.header),
@@ -100,6 +111,7 @@ function startTransfer(staging: StagingHandle, plan: Plan, sources: SourceTable,
     sources: sources.sources,
     sourceKinds: sources.sourceKinds,
     inPlace,
+    deviceSnapshot,
   });
 }
 

@@ -1,6 +1,7 @@
 import { binding, type StagingHandle } from '../binding.js';
 import { SnapshardError } from '../errors.js';
 import type { SaveKey } from '../layout/names.js';
+import { cudaOf } from '../memory/cuda_memory.js';
 import { allocateLease, leaseOf, type Lease } from '../memory/lease.js';
 import { closeStaging, createStaging } from '../memory/staging.js';
 import { systemClock } from '../ranks/clock.js';
@@ -70,7 +71,7 @@ export class CheckpointWriter {
    * Opens a directory, which must exist, takes its staging memory, and removes what died savers left there. Where
    * several ranks save together, it waits for all of them.
    * @throws {SnapshardError} `INVALID_ARGUMENT`; `NOT_FOUND`, `NOT_A_DIRECTORY` (the root); `NO_MEMORY` (the pool);
-   *   `IO_URING_UNAVAILABLE`. Of several ranks: `DEADLINE` naming those that did not come; `RANKS_DISAGREE`;
+   *   `IO_URING_UNAVAILABLE`; `CUDA_UNAVAILABLE` (with `cudaDevice`). Of several ranks: `DEADLINE` naming those that did not come; `RANKS_DISAGREE`;
    *   `SESSION_OVER`; `NOT_SHARED`
    */
   static async open(root: string, options: WriterOptions = {}): Promise<CheckpointWriter> {
@@ -120,11 +121,11 @@ export class CheckpointWriter {
   #start(request: SaveRequest, options: SaveOptions | undefined, key: SaveKey | undefined, called_ms: number): Save {
     const checked = checkRequest(request);
     const signal = checkSaveOptions(options);
-    const { specs, sources } = normalizeTensors(request.tensors, leaseOf, this.#plans.lastSpecs, this.#place);
+    const { specs, sources } = normalizeTensors(request.tensors, leaseOf, this.#plans.lastSpecs, this.#place, cudaOf);
     const plan = this.#plans.planFor(specs);
     if (signal?.aborted) return this.#abortedSave(checked.step, plan.bytes, signal.reason, key);
     const { staging, store } = this.#resources;
-    const transfer = new Transfer(staging, plan, sources, checked.inPlace, store.root);
+    const transfer = new Transfer(staging, plan, sources, checked, store.root);
     const job = { request: checked, plan, writer: this.#nonce, called_ms };
     return this.#follow(job, transfer, signal, key);
   }

@@ -25,6 +25,11 @@ export interface WriterOptions {
   engine?: EngineChoice | undefined;
   /** `false` writes through the page cache, a bounded part of it. Default `true`: direct where the file system can. */
   direct?: boolean | undefined;
+  /**
+   * The GPU, by its number, that tensors are mostly on: the memory is taken near it and made known to it at once. Else
+   * that is done when device memory is first used, on whatever node. Default: none.
+   */
+  cudaDevice?: number | undefined;
   /** Tensor bytes of one shard file at most; a larger tensor has a file of its own. Default: one file a group. */
   shardBytes?: number | undefined;
   /**
@@ -48,6 +53,7 @@ export interface ResolvedWriterOptions {
   readonly threads: number;
   readonly engine: EngineChoice;
   readonly direct: boolean;
+  readonly cudaDevice?: number | undefined;
   readonly shardBytes: number;
   readonly deadlineMs: number;
   readonly place: ResolvedRank;

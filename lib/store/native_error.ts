@@ -39,6 +39,20 @@ const remedyOfCode: Partial<Record<SnapshardErrorCode, string>> = {
     "The kernel denies io_uring here (see capabilities()): open the writer with engine 'auto' or 'pwrite'.",
 };
 
+const lostContext =
+  'The context of this process on the GPU is lost: start another process to use the GPU. Host memory can still be saved.';
+const peerGone = 'Its process must be alive, another than this one, and on this machine, and must not have freed it.';
+
+const cudaRemedies: Readonly<Record<string, string>> = {
+  CUDA_ERROR_OUT_OF_MEMORY: 'The GPU has no memory for it: free some, or take less.',
+  CUDA_ERROR_ILLEGAL_ADDRESS: `Device memory was freed while it was in use. ${lostContext}`,
+  CUDA_ERROR_LAUNCH_FAILED: lostContext,
+  CUDA_ERROR_ECC_UNCORRECTABLE: lostContext,
+  CUDA_ERROR_CONTEXT_IS_DESTROYED: lostContext,
+  CUDA_ERROR_INVALID_HANDLE: 'A stream, an event or an IPC handle is not, or no longer, one of this driver.',
+  CUDA_ERROR_MAP_FAILED: peerGone,
+};
+
 /** The one place that turns what native says into a `SnapshardError`; other errors pass through unchanged. */
 export function toSnapshardError(error: unknown, context: ErrorContext): Error {
   if (!isNativeError(error)) return error instanceof Error ? error : new Error(String(error));
@@ -74,10 +88,25 @@ function codeOf(error: NativeError): SnapshardErrorCode {
       return 'ERR_SNAPSHARD_CLOSED';
     case 'argument':
       return 'ERR_SNAPSHARD_INVALID_ARGUMENT';
+    case 'cuda-unavailable':
+      return 'ERR_SNAPSHARD_CUDA_UNAVAILABLE';
+    case 'cuda':
+      return isOutOfDeviceMemory(error) ? 'ERR_SNAPSHARD_NO_MEMORY' : 'ERR_SNAPSHARD_CUDA';
     case 'system':
       if (/^io_uring_(setup|enter)$/.test(error.syscall)) return 'ERR_SNAPSHARD_IO_URING_UNAVAILABLE';
       return codeOfErrno[error.errnoName] ?? 'ERR_SNAPSHARD_IO';
   }
+}
+
+function isOutOfDeviceMemory({ errnoName, syscall }: NativeError): boolean {
+  return errnoName === 'CUDA_ERROR_OUT_OF_MEMORY' && syscall === 'cuMemAlloc';
+}
+
+/** The driver's own text, and what to do. */
+function cudaMessageOf(error: NativeError, context: ErrorContext): string {
+  const { message, errnoName, syscall } = error;
+  const remedy = cudaRemedies[errnoName] ?? context.remedy ?? 'Nothing was published; host memory can still be saved.';
+  return `Cannot ${context.action}: ${errnoName} from ${syscall}: ${message}. ${remedy}`;
 }
 
 function messageOf(
@@ -86,6 +115,7 @@ function messageOf(
   path: string | undefined,
   context: ErrorContext,
 ): string {
+  if (error.kind === 'cuda') return cudaMessageOf(error, context);
   if (error.kind !== 'system') return `Cannot ${context.action}: ${error.message}`;
   const needed =
     code === 'ERR_SNAPSHARD_NO_SPACE' && context.neededBytes !== undefined

@@ -5,8 +5,8 @@ import { visitTensors } from './entries.js';
 import { validateGroup, validateTensorName } from './name.js';
 import { ReplicasReader, sameReplicas } from './replicas.js';
 import { copyDimensions, fillsGlobalShape, sameDimensions, tensorBytes, zeroOrigin } from './shape.js';
-import { SourceCollector } from './source_collector.js';
-import type { LeaseOf, SourceTable } from './source.js';
+import { SourceCollector, usedAsSource } from './source_collector.js';
+import type { CudaOf, LeaseOf, SourceTable } from './source.js';
 import {
   type RankOfWorld,
   type Replicas,
@@ -156,15 +156,16 @@ function addTensor(gathering: Gathering, name: string, tensor: unknown, known?: 
  * @param known specs of an earlier save: where a tensor is the same as the one at its index, the spec is used again
  * @param place the rank that saves: `replicas` must name it
  * @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `DUPLICATE_NAME`, `UNKNOWN_DTYPE`, `DTYPE_MISMATCH`,
- *   `SHAPE_MISMATCH`, `SOURCE_DETACHED`, `CLOSED` (a disposed lease), naming the tensor
+ *   `SHAPE_MISMATCH`, `SOURCE_DETACHED`, `CLOSED` (disposed memory), naming the tensor
  */
 export function normalizeTensors(
   tensors: Tensors,
   leaseOf: LeaseOf,
   known: readonly TensorSpec[] = [],
   place: RankOfWorld = soleRank,
+  cudaOf?: CudaOf,
 ): NormalizedTensors {
-  const collector = new SourceCollector(leaseOf);
+  const collector = new SourceCollector(leaseOf, usedAsSource, cudaOf);
   const gathering = { collector, replicasReader: new ReplicasReader(place) };
   const specs: TensorSpec[] = [];
   visitTensors(tensors, (name, tensor) => {

@@ -13,6 +13,8 @@ export const enum SourceKind {
   Path = 3,
   /** A number: an open file descriptor, duplicated at the call, read with `pread`. */
   Descriptor = 4,
+  /** The handle of device memory: copied by the device. */
+  Cuda = 5,
 }
 
 /** What the owner of leases knows of one: its length, and the handle under which native knows it. */
@@ -23,6 +25,24 @@ export interface LeaseSource {
 
 /** Finds the lease whose memory a buffer is, disposed or not; `undefined` for any other buffer. */
 export type LeaseOf = (buffer: ArrayBuffer) => LeaseSource | undefined;
+
+/** Device memory as native knows it. */
+export interface CudaWhole {
+  readonly handle: number;
+  /** Where it begins on the device. */
+  readonly pointer: bigint;
+}
+
+/** What the owner of device memory knows of a value: which memory it is, and which stretch of it. */
+export interface CudaSource {
+  readonly whole: CudaWhole;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly disposed: boolean;
+}
+
+/** Finds the device memory that a value names, disposed or not; `undefined` for anything else. */
+export type CudaOf = (value: object) => CudaSource | undefined;
 
 export type Source = ArrayBuffer | Uint8Array | number | string;
 
@@ -35,7 +55,9 @@ export interface SourceTable {
   readonly sources: Source[];
   /** A {@link SourceKind} for each source. */
   readonly sourceKinds: Uint8Array;
-  /** Length of each buffer when the table was made; 0 for leases and files. */
+  /** By index of its source: device memory, which goes when nobody holds it. */
+  readonly cudaSources: ReadonlyMap<number, CudaWhole>;
+  /** Length of each buffer when the table was made; 0 for leases, files and device memory. */
   readonly sourceBytes: readonly number[];
   /** The first tensor that reads each source. */
   readonly sourceTensors: readonly string[];
@@ -58,7 +80,7 @@ export interface ChangedMemory {
   readonly what: string;
 }
 
-/** The first buffer that JavaScript has detached or resized since the table was made. Leases and files are not asked. */
+/** The first buffer that JavaScript has detached or resized since the table was made. Only those are asked. */
 export function changedMemory(table: SourceTable): ChangedMemory | undefined {
   const index = table.sources.findIndex((source, position) => lengthNow(source) !== table.sourceBytes[position]);
   const source = table.sources[index];
@@ -70,7 +92,7 @@ export function changedMemory(table: SourceTable): ChangedMemory | undefined {
 }
 
 /**
- * Tells whether JavaScript has detached or resized a buffer since the table was made. Leases and files are not asked.
+ * Tells whether JavaScript has detached or resized a buffer since the table was made. Only those are asked.
  * @returns `ERR_SNAPSHARD_SOURCE_DETACHED` for the first such buffer, naming a tensor that it holds
  */
 export function changedSource(table: SourceTable): SnapshardError | undefined {

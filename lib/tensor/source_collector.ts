@@ -1,7 +1,7 @@
 import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
 import { invalidArgument, quote } from './describe.js';
 import { FileSource } from './file_source.js';
-import { type LeaseOf, type Source, SourceKind, type SourceTable } from './source.js';
+import { type CudaOf, type CudaSource, type CudaWhole, type LeaseOf, type Source, SourceKind, type SourceTable } from './source.js';
 
 /** What memory is gathered for, and how messages name it. */
 export interface MemoryUse {
@@ -11,9 +11,9 @@ export interface MemoryUse {
   readonly detached: SnapshardErrorCode;
 }
 
-const usedAsSource: MemoryUse = {
+export const usedAsSource: MemoryUse = {
   expected:
-    'an ArrayBuffer, a SharedArrayBuffer, a view, a lease of an open writer, a fileSource(), or a list of these,',
+    'an ArrayBuffer, a SharedArrayBuffer, a view, a lease of an open writer, a CudaMemory, a fileSource(), or a list of these,',
   detached: 'ERR_SNAPSHARD_SOURCE_DETACHED',
 };
 
@@ -42,11 +42,13 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 /** Gathers the segments of tensors, one after the other, into a {@link SourceTable}. */
 export class SourceCollector {
   readonly #leaseOf: LeaseOf;
+  readonly #cudaOf: CudaOf;
   readonly #use: MemoryUse;
   readonly #sources: Source[] = [];
   readonly #kinds: SourceKind[] = [];
   readonly #lengths: number[] = [];
   readonly #tensors: string[] = [];
+  readonly #cudaSources = new Map<number, CudaWhole>();
   readonly #tensorSegments: number[] = [0];
   readonly #segmentSource: number[] = [];
   readonly #segmentOffset: number[] = [];
@@ -54,8 +56,9 @@ export class SourceCollector {
   /** The buffer, path or descriptor that the last source stands for. */
   #lastOrigin: unknown;
 
-  constructor(leaseOf: LeaseOf, use: MemoryUse = usedAsSource) {
+  constructor(leaseOf: LeaseOf, use: MemoryUse = usedAsSource, cudaOf: CudaOf = () => undefined) {
     this.#leaseOf = leaseOf;
+    this.#cudaOf = cudaOf;
     this.#use = use;
   }
 
@@ -65,6 +68,8 @@ export class SourceCollector {
     if (part instanceof FileSource && this.#use === usedAsSource) return this.#addFile(name, part);
     if (typeof part !== 'object' || part === null) throw this.#unusable(name, part);
     if (isArrayBuffer(part) || isShared(part)) return this.#addMemory(name, part, 0, part.byteLength);
+    const cuda = this.#cudaOf(part);
+    if (cuda !== undefined) return this.#addCuda(name, cuda);
     const buffer: unknown = (part as { buffer?: unknown }).buffer;
     if (typeof buffer !== 'object' || buffer === null || !isArrayBuffer(buffer)) throw this.#unusable(name, part);
     const lease = this.#leaseOf(buffer);
@@ -81,6 +86,7 @@ export class SourceCollector {
     return {
       sources: this.#sources,
       sourceKinds: new Uint8Array(this.#kinds),
+      cudaSources: this.#cudaSources,
       sourceBytes: this.#lengths,
       sourceTensors: this.#tensors,
       tensorSegments: this.#tensorSegments,
@@ -128,6 +134,18 @@ export class SourceCollector {
     } else {
       throw this.#detached(name, memory);
     }
+  }
+
+  #addCuda(name: string, { whole, offset, bytes, disposed }: CudaSource): number {
+    if (disposed) {
+      const advice = 'Name the memory anew, and dispose of it after the call.';
+      throw new SnapshardError('ERR_SNAPSHARD_CLOSED', `The CudaMemory of tensor ${quote(name)} is disposed. ${advice}`);
+    }
+    if (whole !== this.#lastOrigin) {
+      this.#cudaSources.set(this.#sources.length, whole);
+      this.#addSource(name, whole, SourceKind.Cuda, whole.handle, 0);
+    }
+    return this.#addSegment(offset, bytes);
   }
 
   #addFile(name: string, { file, offset, bytes }: FileSource): number {

@@ -7,11 +7,18 @@ export interface LeaseMemory {
   readonly buffer: ArrayBuffer;
 }
 
+/** Memory of a GPU: a `CudaMemory`. */
+export interface DeviceMemory {
+  readonly bytes: number;
+  readonly device: number;
+  readonly pointer: bigint;
+}
+
 /**
- * Bytes in C order, little-endian. `Uint8Array`, `Buffer`, `DataView`, buffers, leases and files are raw bytes for any
- * dtype; any other view must match the dtype (`Uint16Array` carries U16, F16 and BF16; `Float32Array` F32 and C64).
+ * Bytes in C order, little-endian. `Uint8Array`, `Buffer`, `DataView`, buffers, leases, device memory and files are raw
+ * bytes for any dtype; any other view must match the dtype (`Uint16Array` carries U16, F16 and BF16; `Float32Array` F32 and C64).
  */
-export type TensorPart = ArrayBuffer | SharedArrayBuffer | ArrayBufferView | LeaseMemory | FileSource;
+export type TensorPart = ArrayBuffer | SharedArrayBuffer | ArrayBufferView | LeaseMemory | DeviceMemory | FileSource;
 
 /** One part, or several that follow each other. */
 export type TensorData = TensorPart | readonly TensorPart[];

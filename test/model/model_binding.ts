@@ -4,7 +4,18 @@ import { RankRun } from './rank_run.js';
 import { nameContent } from './tree.js';
 
 /** What this stands for only where a save of several ranks goes through it. */
-type Used = Omit<NativeBinding, 'capabilities' | 'allocateLease' | 'disposeLease' | 'startRead' | 'abortRead' | 'readProgress'>;
+type Unused =
+  | 'capabilities'
+  | 'allocateLease'
+  | 'disposeLease'
+  | 'cudaMemoryAt'
+  | 'cudaMemoryFromIpc'
+  | 'allocateCuda'
+  | 'releaseCuda'
+  | 'startRead'
+  | 'abortRead'
+  | 'readProgress';
+type Used = Omit<NativeBinding, Unused>;
 
 /** Stands for lib/binding.ts: asks the rank that is running, whose operations wait until the model does them. */
 export const binding: Used = {

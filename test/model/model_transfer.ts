@@ -85,6 +85,8 @@ export class ModelTransfer {
       direct: 'yes',
       directReason: '',
       engine: 'io_uring',
+      deviceSnapshot: false,
+      deviceReason: '',
       ...timings,
     };
   }

@@ -1,20 +1,18 @@
 import { createHash } from 'node:crypto';
 import type {
+  CudaAtRequest,
+  CudaStart,
   NativeBinding,
   NativeError,
   ReadRequest,
   ReadResult,
   ReadStart,
   TransferRequest,
-  TransferResult,
   TransferStart,
 } from '../../lib/binding.js';
+import { FakeTransfer, nativeError } from './fake_transfer.js';
 
-/** A failure as native reports it. */
-export function nativeError(kind: NativeError['kind'], errnoName = '', syscall = '', path = ''): NativeError {
-  const error = new Error(`${kind} ${errnoName} ${syscall}`);
-  return Object.assign(error, { kind, errno: errnoName === '' ? 0 : 5, errnoName, syscall, path });
-}
+export { FakeTransfer, nativeError };
 
 interface Fault {
   operation: string;
@@ -22,69 +20,6 @@ interface Fault {
   error: NativeError;
   /** The operation is done all the same: its answer was lost. */
   done: boolean;
-}
-
-/** One transfer, moved on by the test. */
-export class FakeTransfer {
-  readonly start: TransferStart;
-  opened: string[] | undefined;
-  aborted = false;
-  ended = false;
-  /** Whether an abort ends it, as a device that answers does. */
-  answers = true;
-  progress = { stagedBytes: 0, writtenBytes: 0 };
-  #resolveStaged!: () => void;
-  #rejectStaged!: (error: Error) => void;
-  #resolveDurable!: (result: TransferResult) => void;
-  #rejectDurable!: (error: Error) => void;
-
-  constructor(
-    readonly handle: number,
-    readonly request: TransferRequest,
-  ) {
-    const staged = new Promise<void>((resolve, reject) => {
-      this.#resolveStaged = resolve;
-      this.#rejectStaged = reject;
-    });
-    const durable = new Promise<TransferResult>((resolve, reject) => {
-      this.#resolveDurable = resolve;
-      this.#rejectDurable = reject;
-    });
-    this.start = { handle, staged, durable };
-  }
-
-  stage(): void {
-    this.#resolveStaged();
-  }
-
-  finish(): void {
-    this.ended = true;
-    const chunks = new Uint8Array(16 * this.request.headers.length);
-    this.#resolveStaged();
-    this.#resolveDurable({
-      chunkDigests: chunks,
-      sliceDigests: new Uint8Array(16 * this.request.sliceBytes.length),
-      fileDigests: chunks,
-      direct: 'yes',
-      directReason: '',
-      engine: 'io_uring',
-      stagedSeconds: 1,
-      writtenSeconds: 2,
-      durableSeconds: 3,
-      cpuSeconds: 4,
-    });
-  }
-
-  fail(error: Error): void {
-    this.ended = true;
-    this.#rejectStaged(error);
-    this.#rejectDurable(error);
-  }
-
-  abort(): void {
-    this.aborted = true;
-    if (this.answers && !this.ended) this.fail(nativeError('aborted'));
-  }
 }
 
 /** The native core without memory or files: one directory tree, and transfers that do what the test says. */
@@ -122,7 +57,8 @@ export class FakeBinding implements NativeBinding {
 
   capabilities(): ReturnType<NativeBinding['capabilities']> {
     const ioUring = { available: true, reason: '' };
-    return { ioUring, memoryReader: 'process_vm_readv', hash: 'scalar', kernel: '0', pageBytes: 4096 };
+    const cuda = { available: false, reason: 'there is none', driverVersion: '', devices: 0 };
+    return { ioUring, cuda, memoryReader: 'process_vm_readv', hash: 'scalar', kernel: '0', pageBytes: 4096 };
   }
 
   digest(bytes: Uint8Array): string {
@@ -216,6 +152,28 @@ export class FakeBinding implements NativeBinding {
   disposeLease(handle: number, buffer: ArrayBuffer): void {
     this.calls.push(`disposeLease ${handle}`);
     structuredClone(buffer, { transfer: [buffer] });
+  }
+
+  cudaMemoryAt(request: CudaAtRequest): CudaStart {
+    return this.#cuda('cudaMemoryAt', request.pointer);
+  }
+
+  cudaMemoryFromIpc(): CudaStart {
+    return this.#cuda('cudaMemoryFromIpc', 0x7f00_0000_0000n);
+  }
+
+  allocateCuda(): CudaStart {
+    return this.#cuda('allocateCuda', 0x7e00_0000_0000n);
+  }
+
+  releaseCuda(handle: number): void {
+    this.calls.push(`releaseCuda ${handle}`);
+  }
+
+  #cuda(call: string, pointer: bigint): CudaStart {
+    const handle = ++this.#handles;
+    this.calls.push(`${call} ${handle}`);
+    return { handle, pointer };
   }
 
   startTransfer(_staging: number, request: TransferRequest): TransferStart {

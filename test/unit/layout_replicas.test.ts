@@ -49,6 +49,7 @@ function sourcesOf(specs: readonly TensorSpec[]): SourceTable {
     ...{ sources: numbers, sourceKinds: new Uint8Array(specs.length), sourceBytes: numbers, sourceTensors: [] },
     ...{ tensorSegments: [...numbers, specs.length], segmentSource: numbers, segmentOffset: numbers.map(() => 0) },
     segmentBytes: specs.map(({ bytes }) => bytes),
+    cudaSources: new Map(),
   };
 }
 
