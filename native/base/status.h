@@ -39,6 +39,8 @@ class [[nodiscard]] Status {
   [[nodiscard]] const std::string& path() const { return path_; }
   // One sentence for a person.
   [[nodiscard]] std::string message() const;
+  // The message without the call that it came from; empty for a system failure.
+  [[nodiscard]] const std::string& text() const { return text_; }
   // `ENOSPC`, `CUDA_ERROR_INVALID_VALUE`, or empty; valid for as long as the status.
   [[nodiscard]] const char* error_name() const;
 
