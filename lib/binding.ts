@@ -192,6 +192,8 @@ export interface ReadResult {
   /** Whether every file was read past the page cache, none was, or the file system does not tell; and why. */
   direct: 'yes' | 'no' | 'unknown';
   directReason: string;
+  /** Why copies to a device were slower than they could be; else empty. */
+  deviceReason: string;
   engine: 'io_uring' | 'pwrite';
   /** From `startRead` to the end, and processor seconds of the native threads meanwhile. */
   seconds: number;

@@ -11,6 +11,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   snapshard::export_store_calls(env, exports);
   snapshard::export_staging_calls(env, exports);
   snapshard::export_lease_calls(env, exports);
+  snapshard::export_cuda_calls(env, exports);
   snapshard::export_transfer_calls(env, exports);
   snapshard::export_read_calls(env, exports);
   return exports;

@@ -48,6 +48,8 @@ export interface ReadReport {
   /** Whether the files were read past the page cache; `unknown` where the file system does not tell. */
   readonly direct: 'yes' | 'no' | 'unknown';
   readonly directReason: string;
+  /** Why copies to a GPU were not at the full rate; empty when they were, or there were none. */
+  readonly deviceReason: string;
   readonly seconds: number;
   /** Processor seconds of the native threads meanwhile. */
   readonly cpuSeconds: number;

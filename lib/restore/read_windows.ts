@@ -31,6 +31,7 @@ export interface ReadTotals {
   readonly engineReason: string;
   readonly direct: 'yes' | 'no' | 'unknown';
   readonly directReason: string;
+  readonly deviceReason: string;
   readonly cpuSeconds: number;
 }
 
@@ -102,7 +103,7 @@ class WindowRun {
 
   async #add(result: ReadResult): Promise<void> {
     const { engineReason } = await this.#source.staging();
-    const { readBytes, cpuSeconds, engine, direct, directReason } = result;
+    const { readBytes, cpuSeconds, engine, direct, directReason, deviceReason } = result;
     const before = this.#totals;
     // What is not direct says more than what is.
     const worse = before === undefined || before.direct === 'yes' ? { direct, directReason } : before;
@@ -111,6 +112,7 @@ class WindowRun {
       engineReason,
       direct: worse.direct,
       directReason: worse.directReason,
+      deviceReason: deviceReason || (before?.deviceReason ?? ''),
       readBytes: (before?.readBytes ?? 0) + readBytes,
       cpuSeconds: (before?.cpuSeconds ?? 0) + cpuSeconds,
     };

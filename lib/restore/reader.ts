@@ -22,6 +22,7 @@ const nothingRead: ReadTotals = {
   engineReason: '',
   direct: 'unknown',
   directReason: 'nothing was read',
+  deviceReason: '',
   cpuSeconds: 0,
 };
 

@@ -9,6 +9,7 @@ void export_general_calls(Napi::Env env, Napi::Object exports);
 void export_store_calls(Napi::Env env, Napi::Object exports);
 void export_staging_calls(Napi::Env env, Napi::Object exports);
 void export_lease_calls(Napi::Env env, Napi::Object exports);
+void export_cuda_calls(Napi::Env env, Napi::Object exports);
 void export_transfer_calls(Napi::Env env, Napi::Object exports);
 void export_read_calls(Napi::Env env, Napi::Object exports);
 

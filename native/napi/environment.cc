@@ -55,6 +55,8 @@ void Environment::shut_down() {
   queue->close();
   bool ended = engine->stop(kShutDownLimit);
   for (const auto& [handle, store] : stores) ended = store->thread.stop(kShutDownLimit) && ended;
+  // A device that does not answer would hold up whoever frees its memory.
+  if (ended) background->post([memories = std::move(cuda_memories)](bool) mutable { memories.clear(); });
   ended = background->stop(kShutDownLimit) && ended;
   for (auto& [handle, running] : transfers) running.sources.Reset();
   for (auto& [handle, running] : reads) running.targets.Reset();
@@ -78,6 +80,11 @@ std::shared_ptr<Store> Environment::find_store(uint32_t handle) const {
 std::shared_ptr<Staging> Environment::find_staging(uint32_t handle) const {
   const auto entry = stagings.find(handle);
   return entry == stagings.end() ? nullptr : entry->second;
+}
+
+std::shared_ptr<CudaMemory> Environment::find_cuda(uint32_t handle) const {
+  const auto entry = cuda_memories.find(handle);
+  return entry == cuda_memories.end() ? nullptr : entry->second;
 }
 
 void Environment::end_store(uint32_t handle) {

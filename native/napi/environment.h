@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "base/task_thread.h"
+#include "device/cuda_memory.h"
 #include "io/directory_thread.h"
 #include "memory/lease.h"
 #include "napi/js_queue.h"
@@ -67,16 +68,18 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // nullptr where it is closed.
   std::shared_ptr<Store> find_store(uint32_t handle) const;
   std::shared_ptr<Staging> find_staging(uint32_t handle) const;
+  std::shared_ptr<CudaMemory> find_cuda(uint32_t handle) const;
   // Ends its thread, which has nothing more to do.
   void end_store(uint32_t handle);
 
   std::shared_ptr<JsQueue> queue;
   std::shared_ptr<Engine> engine;
-  // Maps and unmaps pools.
+  // Maps and unmaps pools, and frees device memory: that may mean to wait for the device.
   std::shared_ptr<TaskThread> background;
   std::unordered_map<uint32_t, std::shared_ptr<Store>> stores;
   std::unordered_map<uint32_t, std::shared_ptr<Staging>> stagings;
   std::unordered_map<uint32_t, std::weak_ptr<Lease>> leases;
+  std::unordered_map<uint32_t, std::shared_ptr<CudaMemory>> cuda_memories;
   std::unordered_map<uint32_t, RunningTransfer> transfers;
   std::unordered_map<uint32_t, RunningRead> reads;
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "codec/digest.h"
+#include "device/cuda_device.h"
 #include "io/uring.h"
 #include "memory/own_memory.h"
 #include "napi/calls.h"
@@ -15,6 +16,22 @@ Napi::Value feature(Napi::Env env, const Status& status) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("available", Napi::Boolean::New(env, status.ok()));
   object.Set("reason", Napi::String::New(env, status.ok() ? "" : describe_uring_failure(status)));
+  return object;
+}
+
+std::string version_text(int version) {
+  constexpr int kMajor = 1000;
+  constexpr int kMinor = 10;
+  return std::to_string(version / kMajor) + "." + std::to_string(version % kMajor / kMinor);
+}
+
+Napi::Value cuda_feature(Napi::Env env) {
+  const Status status = probe_cuda();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("available", Napi::Boolean::New(env, status.ok()));
+  object.Set("reason", Napi::String::New(env, status.ok() ? "" : status.message()));
+  object.Set("driverVersion", Napi::String::New(env, status.ok() ? version_text(cuda_driver_version()) : ""));
+  object.Set("devices", Napi::Number::New(env, status.ok() ? cuda_device_count() : 0));
   return object;
 }
 
@@ -36,6 +53,7 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
   ::uname(&system);
   Napi::Object object = Napi::Object::New(env);
   object.Set("ioUring", feature(env, probe_uring()));
+  object.Set("cuda", cuda_feature(env));
   object.Set("memoryReader", Napi::String::New(env, reader_name()));
   object.Set("hash", Napi::String::New(env, hash_vector_unit()));
   object.Set("kernel", Napi::String::New(env, system.release));

@@ -14,9 +14,12 @@ struct Memory {
   std::byte* data = nullptr;
   uint64_t bytes = 0;
   std::shared_ptr<Lease> lease;
+  std::shared_ptr<CudaMemory> cuda;
 };
 
-// `kind` is that of memory: kBuffer, kShared or kLease; each has its own form (lib/binding.ts). Throws a NativeError.
+bool is_memory(SourceKind kind);
+// `kind` is that of memory: kBuffer, kShared, kLease or kCuda; each has its own form (lib/binding.ts). Throws a
+// NativeError.
 Memory to_memory(Environment& environment, Napi::Env env, napi_value value, SourceKind kind);
 
 }  // namespace snapshard

@@ -68,6 +68,7 @@ Napi::Value begin_read(const Napi::CallbackInfo& info) {
   const std::shared_ptr<DirectoryThread> directory(store, &store->thread);
   const auto read =
       std::make_shared<Read>(staging, directory, std::move(request.layout), request.options, std::move(reporter));
+  if (const Status status = read->prepare(); !status.ok()) throw_status(env, status);
   Environment::RunningRead running;
   Napi::Promise done;
   running.read = read;

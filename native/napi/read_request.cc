@@ -11,9 +11,9 @@ namespace snapshard {
 namespace {
 
 Target to_target(Environment& environment, Napi::Env env, napi_value value, uint8_t kind) {
-  if (kind > static_cast<uint8_t>(SourceKind::kLease)) throw_argument(env, "a target kind from 0 to 2");
+  if (!is_memory(static_cast<SourceKind>(kind))) throw_argument(env, "a target kind of memory: 0, 1, 2 or 5");
   Memory memory = to_memory(environment, env, value, static_cast<SourceKind>(kind));
-  return {static_cast<SourceKind>(kind), memory.data, memory.bytes, std::move(memory.lease), nullptr};
+  return {static_cast<SourceKind>(kind), memory.data, memory.bytes, std::move(memory.lease), std::move(memory.cuda)};
 }
 
 // `kept` gets the values themselves, each asked for once: nobody else can take them out of it.
@@ -95,6 +95,7 @@ Napi::Value from_read(Napi::Env env, const ReadOutcome& outcome, bool uring, dou
   result.Set("readBytes", number(static_cast<double>(outcome.read_bytes)));
   result.Set("direct", Napi::String::New(env, direct_name(outcome.direct)));
   result.Set("directReason", Napi::String::New(env, outcome.direct_reason));
+  result.Set("deviceReason", Napi::String::New(env, outcome.device_reason));
   result.Set("engine", Napi::String::New(env, engine_name(uring, outcome.direct)));
   result.Set("seconds", number(outcome.seconds));
   result.Set("cpuSeconds", number(cpu_seconds));

@@ -24,6 +24,13 @@ unsigned to_count(const Napi::Value& value, uint64_t most, const char* expected)
   return static_cast<unsigned>(count);
 }
 
+int to_cuda_device(const Napi::Value& value) {
+  if (value.IsUndefined()) return -1;
+  const uint64_t device = to_bytes(value, "a cudaDevice");
+  if (device > INT32_MAX) throw_argument(value.Env(), "a cudaDevice");
+  return static_cast<int>(device);
+}
+
 StagingOptions to_options(const Napi::CallbackInfo& info) {
   if (!info[0].IsObject()) throw_argument(info.Env(), "options");
   const auto given = info[0].As<Napi::Object>();
@@ -34,6 +41,7 @@ StagingOptions to_options(const Napi::CallbackInfo& info) {
   options.threads = to_count(given.Get("threads"), 256, "threads from 1 to 256");
   options.engine = to_engine_choice(given.Get("engine"));
   options.direct = to_flag(given.Get("direct"), "direct");
+  options.cuda_device = to_cuda_device(given.Get("cudaDevice"));
   options.prefault = to_flag(given.Get("prefault"), "prefault");
   const uint64_t block = options.block_bytes;
   if (block < kMinBlockBytes || block > kMaxBlockBytes || (block & (block - 1)) != 0) {

@@ -73,7 +73,8 @@ Napi::Value begin_transfer(const Napi::CallbackInfo& info) {
   const uint32_t handle = environment->next_handle();
   auto reporter = std::make_unique<Reporter>(environment, handle, staging->uses_uring());
   auto transfer = std::make_shared<Transfer>(staging, std::move(request.layout), std::move(request.sources),
-                                             TransferOptions{request.in_place}, std::move(reporter));
+                                             request.options, std::move(reporter));
+  if (const Status status = transfer->prepare(); !status.ok()) throw_status(env, status);
   Environment::RunningTransfer running;
   Napi::Promise staged;
   Napi::Promise durable;

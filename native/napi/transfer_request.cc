@@ -20,6 +20,7 @@ Source memory_source(Environment& environment, Napi::Env env, napi_value value, 
   source.data = memory.data;
   source.bytes = memory.bytes;
   source.lease = std::move(memory.lease);
+  source.cuda = std::move(memory.cuda);
   return source;
 }
 
@@ -46,15 +47,14 @@ Source to_source(Environment& environment, Napi::Env env, napi_value value, uint
     case SourceKind::kBuffer:
     case SourceKind::kShared:
     case SourceKind::kLease:
+    case SourceKind::kCuda:
       return memory_source(environment, env, value, static_cast<SourceKind>(kind));
     case SourceKind::kPath:
       return path_source(Napi::Value(env, value));
     case SourceKind::kDescriptor:
       return descriptor_source(Napi::Value(env, value));
-    case SourceKind::kCuda:
-      break;
   }
-  throw_argument(env, "a source kind from 0 to 4");
+  throw_argument(env, "a source kind from 0 to 5");
 }
 
 std::vector<Source> to_sources(Environment& environment, Napi::Object request) {
@@ -109,7 +109,8 @@ ParsedRequest parse_request(Environment& environment, Napi::Object request, uint
   ParsedRequest parsed;
   const Status status = Layout::create(to_layout_input(request), block_bytes, parsed.layout);
   if (!status.ok()) throw_status(request.Env(), status);
-  parsed.in_place = to_flag(request.Get("inPlace"), "inPlace");
+  parsed.options.in_place = to_flag(request.Get("inPlace"), "inPlace");
+  parsed.options.device_snapshot = to_flag(request.Get("deviceSnapshot"), "deviceSnapshot");
   parsed.sources = to_sources(environment, request);
   check_ranges(request.Env(), parsed.layout, parsed.sources);
   return parsed;
@@ -137,6 +138,8 @@ Napi::Value from_outcome(Napi::Env env, const TransferOutcome& outcome, bool uri
   result.Set("fileDigests", from_digests(env, outcome.file_digests));
   result.Set("direct", Napi::String::New(env, direct_name(outcome.direct)));
   result.Set("directReason", Napi::String::New(env, outcome.direct_reason));
+  result.Set("deviceSnapshot", Napi::Boolean::New(env, outcome.device_snapshot));
+  result.Set("deviceReason", Napi::String::New(env, outcome.device_reason));
   result.Set("engine", Napi::String::New(env, engine_name(uring, outcome.direct)));
   result.Set("stagedSeconds", number(outcome.times.staged_seconds));
   result.Set("writtenSeconds", number(outcome.times.written_seconds));

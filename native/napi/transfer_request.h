@@ -14,7 +14,7 @@ namespace snapshard {
 struct ParsedRequest {
   Layout layout;
   std::vector<Source> sources;
-  bool in_place = false;
+  TransferOptions options;
 };
 
 // Reads a TransferRequest (lib/binding.ts), checking all that memory safety rests on. Throws a NativeError.
