@@ -137,9 +137,9 @@ export class CudaMemory {
   slice(offset: number, bytes: number): CudaMemory {
     const { whole, offset: begin } = this.#stretch;
     if (isDisposed(this.#stretch)) throw new SnapshardError('ERR_SNAPSHARD_CLOSED', 'The CudaMemory is disposed.');
-    if (!isCount(offset) || !isCount(bytes) || bytes < 1 || offset + bytes > this.bytes) {
+    if (!isCount(offset) || !isCount(bytes) || offset + bytes > this.bytes) {
       const received = `${describe(bytes)} from ${describe(offset)} on`;
-      throw invalid(`Expected a slice of at least 1 of the ${this.bytes} bytes of a CudaMemory but received ${received}.`);
+      throw invalid(`Expected a slice within the ${this.bytes} bytes of the CudaMemory but received ${received}.`);
     }
     const stretch = { whole, offset: begin + offset, bytes, isSlice: true, disposed: false };
     return new CudaMemory(stretch, this.device);

@@ -7,7 +7,7 @@ import { integer, invalid, matching, validate } from '../options/validate.js';
 export interface CudaMemoryAt {
   /** Address of its first byte on the device, such as PyTorch's `tensor.data_ptr()`. */
   pointer: bigint;
-  /** Contiguous from there on. */
+  /** Contiguous from there on; 0 for a tensor without elements, whose pointer is not looked at. */
   bytes: number;
   /** The GPU that it is on, by its number. Default 0. */
   device?: number | undefined;
@@ -48,13 +48,13 @@ const torchPrefixBytes = 2;
 const torchMalloc = 'c'.charCodeAt(0);
 const torchExpandableSegment = 'e'.charCodeAt(0);
 
-const bytes = integer(1, Number.MAX_SAFE_INTEGER, 'a positive integer');
+const bytes = integer(0, Number.MAX_SAFE_INTEGER, 'an integer of 0 or more');
 const device = integer(0, cudaDeviceMax, cudaDeviceExpected).default(0);
 const handleOf64 = 'a bigint from 0n to 2^64 - 1';
-const address = 'a bigint from 1n to 2^64 - 1, the address on the device,';
+const address = 'a bigint, the address on the device,';
 
 const atSchema = z.strictObject({
-  pointer: matching<bigint>((value) => isWord(value) && value !== 0n, address),
+  pointer: matching<bigint>(isWord, address),
   bytes,
   device,
   stream: matching<bigint>(isWord, handleOf64).optional(),

@@ -141,7 +141,7 @@ export class SourceCollector {
       const advice = 'Name the memory anew, and dispose of it after the call.';
       throw new SnapshardError('ERR_SNAPSHARD_CLOSED', `The CudaMemory of tensor ${quote(name)} is disposed. ${advice}`);
     }
-    if (whole !== this.#lastOrigin) {
+    if (bytes > 0 && whole !== this.#lastOrigin) {
       this.#cudaSources.set(this.#sources.length, whole);
       this.#addSource(name, whole, SourceKind.Cuda, whole.handle, 0);
     }
