@@ -1,0 +1,126 @@
+import type { Socket } from 'node:net';
+import { latestCheckpoint, listCheckpoints, SnapshardError, type CheckpointWriter, type Published } from 'snapshard';
+import { messagesFrom, protocolVersion, tell, type FromTrainer } from './messages.js';
+import { TrainerTensors } from './tensors.js';
+
+const stateFile = 'trainer.json';
+
+export interface SessionOptions {
+  /** Where the checkpoints go, and where the newest is looked for. */
+  root: string;
+  writer: CheckpointWriter;
+  onPublished: (published: Published, pid: number) => void;
+}
+
+/** One trainer's connection: saves and restores as it asks. */
+export class Session {
+  readonly #socket: Socket;
+  readonly #options: SessionOptions;
+  readonly #unstaged = new Set<AbortController>();
+  readonly #work = new Set<Promise<void>>();
+  #tensors = new TrainerTensors([]);
+  #pid = 0;
+
+  constructor(socket: Socket, options: SessionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+  }
+
+  /** Ends when the trainer has gone and its saves have ended. What went wrong, as a sentence; else `undefined`. */
+  async run(): Promise<string | undefined> {
+    try {
+      return await this.#serve();
+    } catch (error) {
+      const { message } = this.#fail(null, error);
+      return message;
+    } finally {
+      // Of a save that has not been staged the trainer's memory may be gone; one that has been needs it no more.
+      for (const save of this.#unstaged) save.abort(new Error('The trainer ended before its tensors had been read.'));
+      await this.#settled();
+      this.#tensors.dispose();
+      this.#socket.end();
+    }
+  }
+
+  async #serve(): Promise<string | undefined> {
+    for await (const message of messagesFrom(this.#socket)) {
+      if (message.type === 'bye') {
+        if (message.error !== null) return message.error;
+        await this.#settled();
+        tell(this.#socket, { type: 'bye' });
+        return undefined;
+      }
+      this.#take(message);
+    }
+    return 'It closed the connection without a word.';
+  }
+
+  #take(message: Exclude<FromTrainer, { type: 'bye' }>): void {
+    switch (message.type) {
+      case 'hello':
+        if (message.version !== protocolVersion) throw new Error(`Expected protocol version ${protocolVersion}.`);
+        this.#pid = message.pid;
+        return;
+      case 'tensors':
+        this.#tensors.dispose();
+        this.#tensors = new TrainerTensors(message.tensors);
+        return;
+      case 'save':
+        this.#begin(message.step, this.#save(message.step, message.state));
+        return;
+      case 'restore':
+        this.#begin(null, this.#restore());
+        return;
+      default:
+        throw new Error(`Expected a message of the protocol but received ${JSON.stringify(message)}.`);
+    }
+  }
+
+  /** Goes on listening meanwhile: that is how the death of a trainer is noticed. */
+  #begin(step: number | null, task: Promise<void>): void {
+    const work = task
+      .catch((error: unknown) => void this.#fail(step, error))
+      .finally(() => this.#work.delete(work));
+    this.#work.add(work);
+  }
+
+  async #save(step: number, state: string): Promise<void> {
+    const giveUp = new AbortController();
+    this.#unstaged.add(giveUp);
+    try {
+      // A trainer that went back to an earlier checkpoint comes by the same steps again.
+      const request = { step, tensors: this.#tensors.sources(), files: { [stateFile]: state }, overwrite: true };
+      const save = this.#options.writer.save(request, { signal: giveUp.signal });
+      await save.staged;
+      this.#unstaged.delete(giveUp);
+      tell(this.#socket, { type: 'staged', step });
+      const published = await save;
+      tell(this.#socket, { type: 'published', step, path: published.path, digest: published.digest });
+      this.#options.onPublished(published, this.#pid);
+    } finally {
+      this.#unstaged.delete(giveUp);
+    }
+  }
+
+  async #restore(): Promise<void> {
+    if ((await listCheckpoints(this.#options.root)).length === 0) {
+      tell(this.#socket, { type: 'restored', step: null, state: '' });
+      return;
+    }
+    await using checkpoint = await latestCheckpoint(this.#options.root);
+    await this.#tensors.restore(checkpoint);
+    const state = Buffer.from(await checkpoint.file(stateFile)).toString();
+    tell(this.#socket, { type: 'restored', step: checkpoint.step ?? 0, state });
+  }
+
+  #fail(step: number | null, error: unknown): { message: string } {
+    const message = error instanceof Error ? error.message : String(error);
+    const code = error instanceof SnapshardError ? { code: error.code } : {};
+    tell(this.#socket, { type: 'failed', step, ...code, message });
+    return { message };
+  }
+
+  async #settled(): Promise<void> {
+    await Promise.all(this.#work);
+  }
+}
