@@ -13,9 +13,10 @@ Status BlockPool::create(uint64_t total_bytes, uint64_t block_bytes, BlockPool& 
   return {};
 }
 
-bool BlockPool::try_take(size_t count, std::byte** blocks) {
+bool BlockPool::try_take(size_t count, std::byte** blocks, size_t spare) {
+  if (count == 0) return true;
   const std::lock_guard lock(mutex_);
-  if (free_.size() < count) return false;
+  if (free_.size() < count + spare) return false;
   for (size_t i = 0; i < count; ++i) {
     blocks[i] = free_.back();
     free_.pop_back();

@@ -17,14 +17,15 @@ class BlockPool {
   // `total_bytes` is a multiple of `block_bytes`.
   static Status create(uint64_t total_bytes, uint64_t block_bytes, BlockPool& pool);
 
+  void prefer_node(int node) { memory_.prefer_node(node); }
   [[nodiscard]] Status prefault() { return memory_.prefault(); }
 
   BlockPool() = default;
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
-  // All of `count` blocks or none: who waits holds nothing.
-  [[nodiscard]] bool try_take(size_t count, std::byte** blocks);
+  // All of `count` blocks or none: who waits holds nothing. None, too, unless `spare` blocks are left for others.
+  [[nodiscard]] bool try_take(size_t count, std::byte** blocks, size_t spare = 0);
   void give_back(std::byte* block);
 
   [[nodiscard]] uint64_t block_bytes() const { return block_bytes_; }

@@ -1,9 +1,13 @@
 #include "memory/mapping.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <utility>
+#include <vector>
 
 #include "base/sizes.h"
 
@@ -66,6 +70,17 @@ Status Mapping::create(size_t bytes, Mapping& mapping) {
   (void)::madvise(made.data_, wanted, MADV_HUGEPAGE);
   mapping = std::move(made);
   return {};
+}
+
+// The system call itself: its constants are the kernel's own, and libnuma need not be installed.
+void Mapping::prefer_node(int node) {
+  constexpr int kPreferred = 1;
+  constexpr int kBits = sizeof(unsigned long) * CHAR_BIT;
+  if (node < 0) return;
+  std::vector<unsigned long> mask(static_cast<size_t>(node / kBits) + 1);
+  mask.back() = 1UL << (node % kBits);
+  // The kernel takes one bit less than it is told.
+  (void)::syscall(SYS_mbind, data_, mapped_bytes_, kPreferred, mask.data(), mask.size() * kBits + 1, 0);
 }
 
 void fault_in(std::byte* data, size_t bytes) { (void)::madvise(data, bytes, MADV_POPULATE_WRITE); }

@@ -18,6 +18,9 @@ class Mapping {
 
   static Status create(size_t bytes, Mapping& mapping);
 
+  // Pages that are not there yet come from this NUMA node as long as it has any. Only a wish.
+  void prefer_node(int node);
+
   // Makes every page present now, so that no copy pays for it later. Fails with ENOMEM where memory is short.
   [[nodiscard]] Status prefault();
 

@@ -142,6 +142,8 @@ bool Engine::stop(std::chrono::milliseconds limit) {
   for (const auto& job : jobs) job->fail(Status::failure(Failure::kAborted, "the environment is ending"));
   bool ended = true;
   for (const auto& stager : stagers_) ended = stager->join_within(left()) && ended;
+  // After the stagers, which ask for copies.
+  for (const auto& lane : lanes_) ended = lane->stop(left()) && ended;
   if (ring != nullptr) ended = ring->stop(left()) && ended;
   ended = threads_.stop(left()) && ended;
   if (ended) release_stagings();
@@ -159,6 +161,7 @@ double Engine::cpu_seconds() {
   const std::lock_guard lock(mutex_);
   double seconds = threads_.cpu_seconds() + (uring_ != nullptr ? uring_->cpu_seconds() : 0);
   for (const auto& stager : stagers_) seconds += stager->cpu_seconds();
+  for (const auto& lane : lanes_) seconds += lane->cpu_seconds();
   return seconds;
 }
 

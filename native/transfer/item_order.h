@@ -45,6 +45,7 @@ class ItemOrder {
   [[nodiscard]] size_t end() const { return queue_of_item_.empty() ? SIZE_MAX : queue_of_item_.size(); }
   void sort_turns();
   void advance(size_t queue);
+  void find_next(size_t queue, size_t from);
   void find_oldest();
 
   size_t left_;

@@ -31,6 +31,7 @@ class Lanes {
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] size_t size() const { return entries_.size(); }
   [[nodiscard]] CudaLane& operator[](size_t index) const { return *entries_[index].lane; }
+  [[nodiscard]] const std::shared_ptr<CudaDevice>& device(size_t index) const { return entries_[index].device; }
   // Of the device of memory that was added.
   [[nodiscard]] size_t index_of(const CudaMemory& memory) const;
 
@@ -38,6 +39,7 @@ class Lanes {
   using OrderKey = std::tuple<CudaOrder::Kind, CudaHandle, const CudaIpcEvent*>;
   struct Entry {
     CudaLane* lane = nullptr;
+    std::shared_ptr<CudaDevice> device;
     std::set<OrderKey> orders;
   };
 
@@ -61,6 +63,7 @@ class LaneCopies {
     for (const auto& some : copies_) count += some.empty() ? 0 : 1;
     return count;
   }
+  [[nodiscard]] bool empty() const { return lanes() == 0; }
   // Calls `visit(lane, copies)` for each of them.
   template <typename Visit>
   void for_each(Visit visit) const {

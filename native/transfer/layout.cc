@@ -103,6 +103,11 @@ bool Layout::spills(size_t file, size_t block) const {
   return (end - slice_start_[slice]) % kChunkBytes != 0;
 }
 
+size_t Layout::item_of(const File& file, uint64_t offset) const {
+  const uint64_t start = slice_start_[slice_at(file, offset)];
+  return file.block_begin + (start + round_down(offset - start, kChunkBytes)) / block_bytes_;
+}
+
 size_t Layout::slice_at(const File& file, uint64_t offset) const {
   return last_at_or_before(slice_start_, file.slice_begin, file.slice_end, offset);
 }

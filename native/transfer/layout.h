@@ -61,6 +61,9 @@ class Layout {
   // Whether a chunk that starts in this block ends in the next.
   [[nodiscard]] bool spills(size_t file, size_t block) const;
 
+  // The item that the chunk around this byte of a slice belongs to.
+  [[nodiscard]] size_t item_of(const File& file, uint64_t offset) const;
+
   // Calls `visit(chunk)` for each chunk of the slices that starts in [begin, end) of the file.
   template <typename Visit>
   void for_each_chunk(const File& file, uint64_t begin, uint64_t end, Visit visit) const;

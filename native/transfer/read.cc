@@ -40,8 +40,6 @@ Read::Read(std::shared_ptr<Staging> staging, std::shared_ptr<DirectoryThread> di
 
 Read::~Read() = default;
 
-Status Read::prepare() { return {}; }
-
 void Read::start() {
   // Whoever called may be the only owner, and the read may end before this returns.
   const std::shared_ptr<Job> keep = shared_from_this();
@@ -97,6 +95,7 @@ void Read::drop_waiting() {
 
 void Read::end(Status status) {
   for (size_t file = 0; file < layout_.files().size(); ++file) files_[file].input.close();
+  release_device();
   outcome_.status = std::move(status);
   outcome_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   listener_->on_ended(std::move(outcome_));

@@ -82,10 +82,17 @@ class Read final : public Job {
 
   // What becomes of the bytes (read_hand_out.cc).
   void hand_out(Piece& piece, Stager& stager);
+  void finish(Piece& piece);
   Status hand_out_chunk(size_t chunk, const std::byte* bytes, bool in_place, Stager& stager);
   bool copy_and_hash(size_t chunk, const std::byte* bytes, Stager& stager);
   Status copy_out(size_t chunk, const std::byte* bytes, Stager& stager);
   Status flush_copies(Stager& stager);
+
+  // Targets in device memory (read_device.cc).
+  void add_device_copy(const TargetCopy& copy, Stager& stager);
+  void ask_for_copies(Piece& piece, Stager& stager);
+  void note_slower(const std::string& reason);
+  void release_device();
 
   // Files and ends (read.cc).
   using FileTask = void (Read::*)(Directory&, size_t);
@@ -96,13 +103,15 @@ class Read final : public Job {
   void end(Status status) override;
 
   const std::shared_ptr<DirectoryThread> directory_;
-  const ReadLayout layout_;
+  ReadLayout layout_;
   const ReadOptions options_;
   const std::unique_ptr<ReadListener> listener_;
   const std::chrono::steady_clock::time_point started_;
 
   std::unique_ptr<File[]> files_;
   std::unique_ptr<Piece[]> pieces_;
+  // Empty where no target is device memory.
+  Lanes lanes_;
 
   // Of the scheduler alone, under its lock.
   size_t next_chunk_ = 0;

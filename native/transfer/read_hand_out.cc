@@ -20,17 +20,27 @@ constexpr size_t kCopiesMax = 1024;
 void Read::hand_out(Piece& piece, Stager& stager) {
   const ReadLayout::Span span = piece.span;
   Status status;
-  uint64_t bytes = 0;
   for (size_t chunk = span.chunk_begin; chunk < span.chunk_end && status.ok() && !failed(); ++chunk) {
     const std::byte* start = piece.memory() + (layout_.chunk_begin(chunk) - span.begin);
     status = hand_out_chunk(chunk, start, piece.block == nullptr, stager);
-    bytes += layout_.chunk_bytes(chunk);
   }
   if (status.ok()) status = flush_copies(stager);
   stager.copies().clear();
-  if (!status.ok()) {
-    fail(std::move(status));
-  } else if (!failed()) {
+  if (!status.ok()) fail(std::move(status));
+  if (lanes_.empty() || failed() || stager.device_copies().empty()) {
+    finish(piece);
+  } else {
+    ask_for_copies(piece, stager);
+  }
+  stager.device_copies().clear();
+}
+
+// All of its bytes are where they belong, or the read has failed.
+void Read::finish(Piece& piece) {
+  if (!failed()) {
+    const ReadLayout::Span& span = piece.span;
+    uint64_t bytes = 0;
+    for (size_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) bytes += layout_.chunk_bytes(chunk);
     done_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     const size_t count = span.chunk_end - span.chunk_begin;
     if (files_[piece.file].chunks_left.fetch_sub(count, std::memory_order_acq_rel) == count) {
@@ -70,6 +80,10 @@ Status Read::copy_out(size_t chunk, const std::byte* bytes, Stager& stager) {
     const Target& target = layout_.target(copy.target);
     if (target.is_stable_memory()) {
       ::memcpy(target.data + copy.to, copy.from, copy.bytes);
+      continue;
+    }
+    if (target.kind == SourceKind::kCuda) {
+      add_device_copy(copy, stager);
       continue;
     }
     stager.copies().push_back(copy);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -24,7 +25,7 @@ struct ReadInput {
   std::vector<Target> targets;
 };
 
-// The geometry of one read: chunks of files, and where their bytes go. Immutable.
+// The geometry of one read: chunks of files, and where their bytes go.
 class ReadLayout {
  public:
   // One file, and the chunks that are read from it.
@@ -63,6 +64,9 @@ class ReadLayout {
   [[nodiscard]] size_t copies_begin(size_t chunk) const { return copies_begin_[chunk]; }
   [[nodiscard]] size_t copies_end(size_t chunk) const { return copies_begin_[chunk + 1]; }
   [[nodiscard]] const Target& target(uint32_t index) const { return input_.targets[index]; }
+  [[nodiscard]] const std::vector<Target>& targets() const { return input_.targets; }
+  // At the end: nothing may be copied any more.
+  [[nodiscard]] std::vector<Target> take_targets() { return std::move(input_.targets); }
   // `chunk` is where the bytes of the copy's chunk are.
   [[nodiscard]] TargetCopy copy(size_t index, const std::byte* chunk) const {
     return {chunk + input_.copy_from[index], input_.copy_bytes[index], input_.copy_target[index],

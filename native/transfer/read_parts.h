@@ -16,6 +16,8 @@ struct Read::Piece : IoRequest {
   // Bytes from the start of the span on that have landed.
   uint64_t landed_bytes = 0;
   int attempts = 0;
+  // Lanes that still copy from it.
+  std::atomic<int> copies_left{0};
 
   [[nodiscard]] std::byte* memory() const { return block != nullptr ? block : span.into; }
 };

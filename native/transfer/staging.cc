@@ -17,12 +17,30 @@ Staging::~Staging() {
 Status Staging::create(std::shared_ptr<Engine> engine, const StagingOptions& options,
                        std::shared_ptr<Staging>& staging) {
   auto made = std::make_shared<Staging>(std::move(engine), options);
-  Status status = BlockPool::create(options.staging_bytes, options.block_bytes, made->pool_);
-  if (status.ok() && options.prefault) status = made->pool_.prefault();
+  Status status = made->make_pool();
   if (status.ok()) status = made->choose_engine();
   if (status.ok()) status = made->engine_->add(made);
   if (status.ok()) staging = std::move(made);
   return status;
+}
+
+Status Staging::make_pool() {
+  Status status;
+  if (options_.cuda_device >= 0) status = CudaDevice::open(options_.cuda_device, near_device_);
+  if (status.ok()) status = BlockPool::create(options_.staging_bytes, options_.block_bytes, pool_);
+  if (!status.ok()) return status;
+  if (near_device_ != nullptr) pool_.prefer_node(near_device_->numa_node());
+  if (options_.prefault) status = pool_.prefault();
+  if (status.ok() && near_device_ != nullptr) register_with_cuda(near_device_);
+  return status;
+}
+
+const std::string& Staging::register_with_cuda(const std::shared_ptr<CudaDevice>& device) {
+  std::call_once(pin_once_, [this, &device] {
+    const Status status = CudaPinned::create(device, pool_.memory().data(), pool_.memory().bytes(), pinned_);
+    if (!status.ok()) pin_reason_ = "the pool is not registered with the CUDA driver: " + status.message();
+  });
+  return pin_reason_;
 }
 
 Status Staging::choose_engine() {

@@ -69,6 +69,7 @@ class Staging : public std::enable_shared_from_this<Staging> {
  private:
   friend class Engine;
 
+  Status make_pool();
   Status choose_engine();
   void pump();
 
@@ -77,6 +78,8 @@ class Staging : public std::enable_shared_from_this<Staging> {
   BlockPool pool_;
   bool uses_uring_ = false;
   bool registered_ = false;
+  // The pool is to be near it; nullptr where that is all the same.
+  std::shared_ptr<CudaDevice> near_device_;
   std::string engine_reason_;
   std::once_flag pin_once_;
   // Goes before the pool does.

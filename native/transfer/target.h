@@ -11,8 +11,8 @@
 
 namespace snapshard {
 
-// Where bytes go: memory that stays (kShared, kLease), that JavaScript may take away at any moment (kBuffer), or that is
-// on a device (kCuda: `data` is nullptr, `bytes` as in `cuda`).
+// Where bytes go: memory that stays (kShared, kLease), that JavaScript may take away at any moment (kBuffer), or that
+// is on a device (kCuda: `data` is nullptr, `bytes` as in `cuda`).
 struct Target {
   SourceKind kind = SourceKind::kBuffer;
   std::byte* data = nullptr;

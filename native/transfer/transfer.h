@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,7 +74,7 @@ class Transfer final : public Job {
   [[nodiscard]] uint64_t staged_bytes() const { return staged_bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] uint64_t written_bytes() const { return written_bytes_.load(std::memory_order_relaxed); }
 
-  [[nodiscard]] bool has_unclaimed() const override { return next_item_ < layout_.block_count() && !failed(); }
+  [[nodiscard]] bool has_unclaimed() const override { return !order_.empty() && !failed(); }
   Claim claim(bool may_take_blocks) override;
   void run(size_t item, Step step, Stager& stager) override;
   bool issue(IoRequest& request) override;
@@ -89,7 +90,7 @@ class Transfer final : public Job {
   void run_check(size_t item, Stager& stager);
   bool wants_in_place(size_t file, size_t block) const;
   bool item_in_place(size_t file, size_t item) const;
-  bool prepare_blocks(size_t item);
+  bool prepare_blocks(size_t item, size_t spare);
   Status stage_item(size_t file, size_t item, Stager& stager);
   void stage_header(size_t file, size_t item);
   Status stage_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager& stager, Digest& digest);
@@ -97,6 +98,33 @@ class Transfer final : public Job {
   Status recheck_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager& stager);
   void account(size_t block, uint64_t bytes);
   void item_staged();
+  void item_read();
+
+  // Items that read device memory (transfer_device.cc): host bytes are copied and device bytes asked for in the first
+  // step; once these have landed, the second one hashes all.
+  void plan_device_items();
+  void plan_segment(const Layout::File& place, size_t segment, std::vector<uint8_t>& queue_of_item);
+  [[nodiscard]] bool reads_device(size_t item) const {
+    return !item_reads_.empty() && (item_reads_[item] & kReadsDevice);
+  }
+  void run_device_item(size_t item, Stager& stager);
+  Status gather(size_t item, Stager& stager);
+  Status gather_piece(Cursor& cursor, uint64_t offset, uint64_t bytes, Stager& stager);
+  [[nodiscard]] std::byte* place_of(const Layout::File& place, uint64_t offset) const;
+  void ask_for_copies(size_t item, Stager& stager);
+  void copies_landed(size_t item, Status status);
+  void note_slower(const std::string& reason);
+  void hash_item(size_t item, Stager& stager);
+  Digest digest_in_blocks(const Layout::File& place, const Layout::Chunk& chunk, Stager& stager);
+  void release_device();
+
+  // The device snapshot (transfer_snapshot.cc).
+  void ask_for_snapshot();
+  void allocate_snapshot(size_t lane, bool cancelled);
+  void decide_on_snapshot();
+  void copy_snapshot(size_t lane, bool cancelled);
+  void begin_items();
+  [[nodiscard]] bool waits_for_reading(size_t item) const;
 
   // Writing (transfer_write.cc).
   void enqueue_or_park(Block& block);
@@ -118,7 +146,7 @@ class Transfer final : public Job {
   [[nodiscard]] double elapsed_seconds() const;
 
   const Layout layout_;
-  const std::vector<Source> sources_;
+  std::vector<Source> sources_;
   const TransferOptions options_;
   const std::unique_ptr<TransferListener> listener_;
   const std::chrono::steady_clock::time_point started_;
@@ -127,8 +155,19 @@ class Transfer final : public Job {
   std::unique_ptr<File[]> files_;
   std::shared_ptr<DirectoryThread> directory_;
 
-  // Of the scheduler alone, under its lock.
-  size_t next_item_ = 0;
+  // Empty where no source is device memory.
+  Lanes lanes_;
+  static constexpr uint8_t kReadsHost = 1;
+  static constexpr uint8_t kReadsDevice = 2;
+  // For each item, if there are lanes.
+  std::vector<uint8_t> item_reads_;
+  Snapshot snapshot_;
+  std::atomic<size_t> allocations_left_{0};
+  // Set before any item is begun.
+  bool has_snapshot_ = false;
+
+  // Under the scheduler's lock and the mutex.
+  ItemOrder order_;
 
   std::atomic<size_t> items_left_;
   std::atomic<size_t> blocks_left_;
@@ -138,7 +177,9 @@ class Transfer final : public Job {
   std::atomic<uint64_t> written_bytes_{0};
 
   // Under the mutex.
+  bool waits_for_snapshot_ = false;
   std::vector<size_t> checks_;
+  std::deque<size_t> landed_;
   TransferOutcome outcome_;
 };
 

@@ -15,8 +15,8 @@ constexpr size_t kOpenFilesMax = 8;
 
 }  // namespace
 
-Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources, TransferOptions options,
-                   std::unique_ptr<TransferListener> listener)
+Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<Source> sources,
+                   TransferOptions options, std::unique_ptr<TransferListener> listener)
     : Job(Kind::kWrite, std::move(staging)),
       layout_(std::move(layout)),
       sources_(std::move(sources)),
@@ -25,6 +25,7 @@ Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<
       started_(std::chrono::steady_clock::now()),
       blocks_(std::make_unique<Block[]>(layout_.block_count())),
       files_(std::make_unique<File[]>(layout_.files().size())),
+      order_(layout_.block_count()),
       items_left_(layout_.block_count()),
       blocks_left_(layout_.block_count()),
       parts_left_(layout_.block_count() + layout_.files().size()) {
@@ -44,11 +45,13 @@ Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<
 
 Transfer::~Transfer() = default;
 
-Status Transfer::prepare() { return {}; }
-
 void Transfer::start() {
+  // Whoever called may be the only owner, and the transfer may fail before this returns.
+  const std::shared_ptr<Job> keep = shared_from_this();
   if (layout_.block_count() == 0) listener_->on_staged();
+  waits_for_snapshot_ = options_.device_snapshot && !lanes_.empty();
   begin_life();
+  if (waits_for_snapshot_) ask_for_snapshot();
 }
 
 bool Transfer::open_files(std::shared_ptr<DirectoryThread> directory, std::vector<std::string> paths) {
@@ -138,6 +141,7 @@ void Transfer::finish_digests() {
 void Transfer::end(Status status) {
   for (size_t block = 0; block < layout_.block_count(); ++block) release_block(blocks_[block]);
   for (size_t file = 0; file < layout_.files().size(); ++file) files_[file].output.abandon();
+  release_device();
   outcome_.status = std::move(status);
   listener_->on_ended(std::move(outcome_));
 }

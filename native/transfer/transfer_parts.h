@@ -21,6 +21,8 @@ struct Transfer::Block : IoRequest {
   std::atomic<uint64_t> remaining{0};
   // With in-place blocks: writes to wait for before the item of this index is checked again.
   std::atomic<int> check_waits{0};
+  // Lanes that still copy for the item of this index.
+  std::atomic<int> copies_left{0};
 };
 
 struct Transfer::File {

@@ -10,6 +10,13 @@
 
 namespace snapshard {
 
+namespace {
+
+// Its own, and the one that its last chunk spills into.
+constexpr size_t kBlocksOfItemMax = 2;
+
+}  // namespace
+
 // A block is written from where its bytes lie when one aligned lease holds all of it. The tail of a file is padded, so
 // it is always copied.
 bool Transfer::wants_in_place(size_t file, size_t block) const {
@@ -17,6 +24,8 @@ bool Transfer::wants_in_place(size_t file, size_t block) const {
   const uint64_t offset = layout_.block_offset(place, block);
   const uint64_t length = layout_.block_length(place, block);
   if (!options_.in_place || length != layout_.block_bytes() || offset < layout_.header(file).size()) return false;
+  // What a device copies has to land in memory that is ours.
+  if (reads_device(block) || (block > place.block_begin && reads_device(block - 1))) return false;
   const Cursor cursor(layout_, file, offset);
   if (layout_.segment_end(cursor.segment) < offset + length) return false;
   const Source& source = sources_[cursor.source()];
@@ -29,7 +38,7 @@ bool Transfer::item_in_place(size_t file, size_t item) const {
 }
 
 // All memory that an item touches, or none: a stager never waits while it holds a block.
-bool Transfer::prepare_blocks(size_t item) {
+bool Transfer::prepare_blocks(size_t item, size_t spare) {
   const size_t file = layout_.file_of_block(item);
   const size_t end = layout_.spills(file, item) ? item + 2 : item + 1;
   size_t wanted = 0;
@@ -38,8 +47,8 @@ bool Transfer::prepare_blocks(size_t item) {
     blocks_[i].in_place = wants_in_place(file, i);
     if (!blocks_[i].in_place) ++wanted;
   }
-  std::byte* memory[2];
-  if (!staging_->pool().try_take(wanted, memory)) return false;
+  std::byte* memory[kBlocksOfItemMax];
+  if (!staging_->pool().try_take(wanted, memory, spare)) return false;
   for (size_t i = item; i < end; ++i) {
     if (blocks_[i].prepared) continue;
     blocks_[i].prepared = true;
@@ -57,19 +66,27 @@ Claim Transfer::claim(bool may_take_blocks) {
     claim.item = checks_.back();
     claim.step = Step::kSecond;
     checks_.pop_back();
-  } else if (has_unclaimed()) {
-    claim.short_of_blocks = !may_take_blocks || !prepare_blocks(next_item_);
-    if (!claim.short_of_blocks) claim.item = next_item_++;
+  } else if (has_unclaimed() && !waits_for_snapshot_) {
+    if (may_take_blocks) {
+      claim.item = order_.begin(
+          [this](size_t item, bool is_oldest) { return prepare_blocks(item, is_oldest ? 0 : kBlocksOfItemMax); });
+    }
+    claim.short_of_blocks = !claim.item;
+  }
+  if (!claim.item && !landed_.empty()) {
+    claim.item = landed_.front();
+    claim.step = Step::kSecond;
+    landed_.pop_front();
   }
   if (claim.item) begin_activity();
   return claim;
 }
 
 void Transfer::run(size_t item, Step step, Stager& stager) {
-  if (step == Step::kFirst) {
-    run_item(item, stager);
+  if (reads_device(item)) {
+    step == Step::kFirst ? run_device_item(item, stager) : hash_item(item, stager);
   } else {
-    run_check(item, stager);
+    step == Step::kFirst ? run_item(item, stager) : run_check(item, stager);
   }
 }
 
@@ -80,6 +97,10 @@ void Transfer::run_item(size_t item, Stager& stager) {
     fail(std::move(status));
   } else if (!failed() && !item_in_place(file, item)) {
     item_staged();
+  }
+  if (order_.is_split()) {
+    const std::lock_guard lock(mutex_);
+    order_.ended(item);
   }
   stager.reader.forget();
   end_activity();
@@ -204,6 +225,11 @@ void Transfer::account(size_t block, uint64_t bytes) {
 }
 
 void Transfer::item_staged() {
+  item_read();
+  part_done();
+}
+
+void Transfer::item_read() {
   if (items_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     {
       const std::lock_guard lock(mutex_);
@@ -211,7 +237,6 @@ void Transfer::item_staged() {
     }
     listener_->on_staged();
   }
-  part_done();
 }
 
 }  // namespace snapshard

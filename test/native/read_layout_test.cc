@@ -34,7 +34,7 @@ ReadInput small_input() {
   input.copy_bytes = {4000};
   input.copy_target = {0};
   input.copy_to = {96};
-  input.targets = {Target{SourceKind::kLease, address(1 << 20), 4096, nullptr}};
+  input.targets = {Target{SourceKind::kLease, address(1 << 20), 4096, nullptr, nullptr}};
   return input;
 }
 
@@ -109,7 +109,7 @@ TEST(spans_cover_every_chunk) {
   for (int round = 0; round < 300; ++round) {
     ReadInput input;
     input.paths = {"a"};
-    input.targets = {Target{SourceKind::kLease, address(uint64_t{1} << 30), 64 * kMiB, nullptr}};
+    input.targets = {Target{SourceKind::kLease, address(uint64_t{1} << 30), 64 * kMiB, nullptr, nullptr}};
     uint64_t offset = random.one_in(2) ? 0 : random.up_to(10'000);
     uint64_t to = random.one_in(2) ? 0 : random.up_to(10'000);
     for (uint64_t chunk = random.up_to(40); chunk > 0; --chunk) {
