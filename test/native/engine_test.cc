@@ -29,7 +29,7 @@ using snapshard::SourceKind;
 using snapshard::Staging;
 using snapshard::Transfer;
 using snapshard::UniqueFd;
-using snapshard::test::kAllKinds;
+using snapshard::test::all_kinds;
 using snapshard::test::options_of;
 using snapshard::test::Plan;
 using snapshard::test::PlanBuilder;
@@ -110,7 +110,7 @@ void stop_with_transfers_under_way() {
         const auto staging = rig.staging(options_of(choice, random.one_in(2), 3));
         stagings.push_back(staging);
         for (int i = 0; i < 3; ++i) {
-          all.push_back(rig.start(staging, random_plan(random, rig.folder(), kAllKinds, 8 * kMiB)));
+          all.push_back(rig.start(staging, random_plan(random, rig.folder(), all_kinds(), 8 * kMiB)));
           transfers.push_back(all.back().transfer);
         }
         if (!random.one_in(4)) rig.open(all.back());

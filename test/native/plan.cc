@@ -6,10 +6,20 @@
 #include <utility>
 
 #include "base/sizes.h"
+#include "cuda_rig.h"
 #include "reference.h"
 #include "test.h"
 
 namespace snapshard::test {
+
+const std::vector<SourceKind>& all_kinds() {
+  static const std::vector<SourceKind> kinds = [] {
+    std::vector<SourceKind> all = kHostKinds;
+    if (has_double()) all.insert(all.end(), {SourceKind::kCuda, SourceKind::kCuda});
+    return all;
+  }();
+  return kinds;
+}
 
 void PlanBuilder::add_file(size_t header_bytes) {
   plan_.input.headers.push_back(random_.bytes(header_bytes));
@@ -62,6 +72,8 @@ Source PlanBuilder::make_source(SourceKind kind, const std::vector<std::byte>& b
   } else if (kind == SourceKind::kBuffer || kind == SourceKind::kShared) {
     plan_.buffers.push_back(std::make_shared<std::vector<std::byte>>(bytes));
     source.data = plan_.buffers.back()->data();
+  } else if (kind == SourceKind::kCuda) {
+    source.cuda = device_memory(static_cast<int>(random_.up_to(cuda_device_count() - 1)), bytes);
   } else {
     source.path = folder_.at("source-" + std::to_string(random_.up_to(UINT64_MAX)));
     write_whole(source.path, bytes);
@@ -93,7 +105,7 @@ Plan lease_plan(Random& random, const TemporaryDirectory& folder, uint64_t bytes
   for (uint64_t slice = 0; slice < slices; ++slice) {
     const uint64_t bytes = random.near(4096, bytes_max / slices);
     if (random.one_in(3)) {
-      builder.add_mixed_slice(bytes, kAllKinds);
+      builder.add_mixed_slice(bytes, all_kinds());
     } else {
       builder.add_slice(bytes, SourceKind::kLease, random.one_in(3) ? random.up_to(9000) : 4096 * random.up_to(2));
     }

@@ -48,8 +48,10 @@ class PlanBuilder {
   Plan plan_;
 };
 
-inline const std::vector<SourceKind> kAllKinds = {SourceKind::kBuffer, SourceKind::kShared, SourceKind::kLease,
-                                                  SourceKind::kPath, SourceKind::kDescriptor};
+inline const std::vector<SourceKind> kHostKinds = {SourceKind::kBuffer, SourceKind::kShared, SourceKind::kLease,
+                                                   SourceKind::kPath, SourceKind::kDescriptor};
+// With device memory, where the double of the driver is there.
+const std::vector<SourceKind>& all_kinds();
 
 // A few files of a few slices, of sizes next to every boundary, about `bytes_max` in all.
 Plan random_plan(Random& random, const TemporaryDirectory& folder, const std::vector<SourceKind>& kinds,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/sizes.h"
+#include "cuda_rig.h"
 #include "reference.h"
 #include "test.h"
 
@@ -88,12 +89,18 @@ void ReadPlanBuilder::allocate(size_t index) {
     target.lease = std::make_shared<Lease>();
     CHECK_OK(Mapping::create(target.bytes, target.lease->memory));
     target.data = target.lease->memory.data();
+  } else if (target.kind == SourceKind::kCuda) {
+    target.cuda = device_memory(static_cast<int>(random_.up_to(cuda_device_count() - 1)), target.bytes);
   } else {
     plan_.buffers.push_back(std::make_shared<std::vector<std::byte>>(target.bytes));
     target.data = plan_.buffers.back()->data();
   }
-  std::fill_n(target.data, target.bytes, kUntouched);
+  std::fill_n(bytes_in(target), target.bytes, kUntouched);
   plan_.input.targets.push_back(target);
+}
+
+std::byte* bytes_in(const Target& target) {
+  return target.kind == SourceKind::kCuda ? bytes_of(*target.cuda) : target.data;
 }
 
 ReadPlan ReadPlanBuilder::finish() {

@@ -52,6 +52,9 @@ class ReadPlanBuilder {
   uint64_t offset_ = 0;
 };
 
+// Where the CPU finds them, of device memory too.
+std::byte* bytes_in(const Target& target);
+
 // A few files, of chunks small and large, aligned and not, next to each other and apart.
 ReadPlan random_read(Random& random, const TemporaryDirectory& folder, const std::vector<SourceKind>& kinds);
 

@@ -58,7 +58,7 @@ void RunningRead::check() const {
     CHECK(outcome().digests[chunk] == expected.digests[chunk]);
   }
   for (size_t target = 0; target < targets.size(); ++target) {
-    CHECK(std::memcmp(targets[target].data, expected.targets[target].data(), targets[target].bytes) == 0);
+    CHECK(std::memcmp(bytes_in(targets[target]), expected.targets[target].data(), targets[target].bytes) == 0);
   }
 }
 

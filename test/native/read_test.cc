@@ -18,8 +18,9 @@ using snapshard::ReadOptions;
 using snapshard::SourceKind;
 using snapshard::Staging;
 using snapshard::StagingOptions;
+using snapshard::test::all_kinds;
 using snapshard::test::check_pool;
-using snapshard::test::kAllKinds;
+using snapshard::test::has_double;
 using snapshard::test::options_of;
 using snapshard::test::Random;
 using snapshard::test::random_plan;
@@ -34,8 +35,14 @@ using snapshard::test::with_no_descriptor_lost;
 
 namespace {
 
-const std::vector<SourceKind> kMemoryKinds = {SourceKind::kBuffer, SourceKind::kShared, SourceKind::kLease,
-                                              SourceKind::kLease};
+const std::vector<SourceKind>& memory_kinds() {
+  static const std::vector<SourceKind> kinds = [] {
+    std::vector<SourceKind> all = {SourceKind::kBuffer, SourceKind::kShared, SourceKind::kLease, SourceKind::kLease};
+    if (has_double()) all.insert(all.end(), {SourceKind::kCuda, SourceKind::kCuda});
+    return all;
+  }();
+  return kinds;
+}
 
 RunningRead run(const Rig& rig, const std::shared_ptr<Staging>& staging, ReadPlan plan, ReadOptions options = {}) {
   auto expected = expectation_of(plan, rig.folder());
@@ -55,7 +62,7 @@ void random_reads(EngineChoice engine, bool direct, uint64_t seed) {
     options.prefault = random.one_in(2);
     const auto staging = rig.staging(options);
     const ReadOptions how{!random.one_in(4), random.one_in(2)};
-    const RunningRead running = run(rig, staging, random_read(random, rig.folder(), kMemoryKinds), how);
+    const RunningRead running = run(rig, staging, random_read(random, rig.folder(), memory_kinds()), how);
     running.check();
     CHECK(running.outcome().read_bytes >= running.expected.chunk_bytes);
     if (!direct) CHECK(running.outcome().direct == Direct::kNo);
@@ -74,9 +81,9 @@ void reads_and_transfers_together() {
     std::vector<Running> transfers;
     std::vector<RunningRead> reads;
     for (const auto& staging : {direct, buffered, direct, buffered}) {
-      transfers.push_back(rig.start(staging, random_plan(random, rig.folder(), kAllKinds, 16 * kMiB)));
+      transfers.push_back(rig.start(staging, random_plan(random, rig.folder(), all_kinds(), 16 * kMiB)));
       rig.open(transfers.back());
-      reads.push_back(run(rig, staging, random_read(random, rig.folder(), kMemoryKinds)));
+      reads.push_back(run(rig, staging, random_read(random, rig.folder(), memory_kinds())));
       // The next one has files of the same names.
       reads.back().check();
     }

@@ -19,12 +19,12 @@ using snapshard::kMiB;
 using snapshard::SourceKind;
 using snapshard::Staging;
 using snapshard::UniqueFd;
+using snapshard::test::all_kinds;
 using snapshard::test::check_failed;
 using snapshard::test::check_pool;
 using snapshard::test::check_usable;
 using snapshard::test::descriptor_of;
 using snapshard::test::for_each_way;
-using snapshard::test::kAllKinds;
 using snapshard::test::lease_plan;
 using snapshard::test::options_of;
 using snapshard::test::plan_of;
@@ -154,7 +154,7 @@ void aborts_at_any_moment(EngineChoice engine, bool direct) {
     const bool in_place = random.one_in(3);
     const Running running = rig.start(
         staging,
-        in_place ? lease_plan(random, rig.folder(), 6 * kMiB) : random_plan(random, rig.folder(), kAllKinds, 12 * kMiB),
+        in_place ? lease_plan(random, rig.folder(), 6 * kMiB) : random_plan(random, rig.folder(), all_kinds(), 12 * kMiB),
         in_place);
     std::thread aborter([&running, pause = std::chrono::microseconds(random.up_to(6000))] {
       std::this_thread::sleep_for(pause);

@@ -11,8 +11,8 @@ using snapshard::kMiB;
 using snapshard::SourceKind;
 using snapshard::Staging;
 using snapshard::StagingOptions;
+using snapshard::test::all_kinds;
 using snapshard::test::check_pool;
-using snapshard::test::kAllKinds;
 using snapshard::test::lease_plan;
 using snapshard::test::options_of;
 using snapshard::test::Plan;
@@ -34,7 +34,7 @@ void random_plans(EngineChoice engine, bool direct, uint64_t seed) {
     StagingOptions options = options_of(engine, direct, random.between(2, 5), block_bytes, threads);
     options.queue_depth = static_cast<unsigned>(random.between(1, 8));
     const auto staging = rig.staging(options);
-    rig.run(staging, random_plan(random, rig.folder(), kAllKinds, 16 * kMiB));
+    rig.run(staging, random_plan(random, rig.folder(), all_kinds(), 16 * kMiB));
     check_pool(*staging);
     rig.engine()->remove(staging.get());
   }
@@ -65,7 +65,7 @@ void many_at_once() {
       for (const auto& staging : stagings) {
         const bool in_place = random.one_in(3);
         Plan plan = in_place ? lease_plan(random, rig.folder(), 4 * kMiB)
-                             : random_plan(random, rig.folder(), kAllKinds, 8 * kMiB);
+                             : random_plan(random, rig.folder(), all_kinds(), 8 * kMiB);
         all.push_back(rig.start(staging, std::move(plan), in_place));
       }
     }
