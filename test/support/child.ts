@@ -14,18 +14,21 @@ export interface ChildOptions {
   descriptorsMax?: number;
   /** After which it is killed. */
   timeoutMs?: number;
+  /** More of the environment. */
+  environment?: Readonly<Record<string, string>>;
 }
 
 /** Runs one of the programs in `children/`, so that a crash is a failed assertion and no dead runner. */
 export async function runChild(name: string, argument: unknown, options: ChildOptions = {}): Promise<ChildResult> {
   const path = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url));
   const flags = ['--import', 'tsx', '--expose-gc'];
-  const { descriptorsMax, timeoutMs } = options;
+  const { descriptorsMax, timeoutMs, environment } = options;
   const child = fork(path, [JSON.stringify(argument)], {
     ...(descriptorsMax === undefined
       ? { execArgv: flags }
       : { execPath: 'prlimit', execArgv: [`--nofile=${descriptorsMax}`, process.execPath, ...flags] }),
     silent: true,
+    env: { ...process.env, ...environment },
     ...(timeoutMs !== undefined && { timeout: timeoutMs, killSignal: 'SIGKILL' }),
   });
   const messages: unknown[] = [];
