@@ -30,13 +30,19 @@ export type ToTrainer =
   | { type: 'restored'; step: number | null; state: string }
   | { type: 'bye' };
 
-/** What the trainer says, until it closes the connection or dies. */
+/** What the trainer says, until it closes the connection or dies. Whoever stops listening may still answer. */
 export async function* messagesFrom(socket: Socket): AsyncGenerator<FromTrainer> {
+  const texts = socket.setEncoding('utf8').iterator({ destroyOnReturn: false }) as AsyncIterable<string>;
   let rest = '';
-  for await (const text of socket.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) yield JSON.parse(line) as FromTrainer;
+  try {
+    for await (const text of texts) {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) yield JSON.parse(line) as FromTrainer;
+    }
+  } catch (error) {
+    // What a process leaves unread when it dies becomes an error here.
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
   }
 }
 

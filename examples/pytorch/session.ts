@@ -22,7 +22,8 @@ export class Session {
   #pid = 0;
 
   constructor(socket: Socket, options: SessionOptions) {
-    this.#socket = socket;
+    // One of reading ends the loop over the messages; one of writing says no more than that the trainer is gone.
+    this.#socket = socket.on('error', () => undefined);
     this.#options = options;
   }
 
@@ -38,7 +39,8 @@ export class Session {
       for (const save of this.#unstaged) save.abort(new Error('The trainer ended before its tensors had been read.'));
       await this.#settled();
       this.#tensors.dispose();
-      this.#socket.end();
+      // What the trainer still says is thrown away, so that it comes to read the answer.
+      this.#socket.end().resume();
     }
   }
 
@@ -58,7 +60,7 @@ export class Session {
   #take(message: Exclude<FromTrainer, { type: 'bye' }>): void {
     switch (message.type) {
       case 'hello':
-        if (message.version !== protocolVersion) throw new Error(`Expected protocol version ${protocolVersion}.`);
+        requireVersion(message.version);
         this.#pid = message.pid;
         return;
       case 'tensors':
@@ -123,4 +125,9 @@ export class Session {
   async #settled(): Promise<void> {
     await Promise.all(this.#work);
   }
+}
+
+function requireVersion(version: number): void {
+  if (version === protocolVersion) return;
+  throw new Error(`Expected protocol version ${protocolVersion} but received ${version}.`);
 }

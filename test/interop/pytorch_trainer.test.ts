@@ -105,6 +105,13 @@ describe.each(['cpu', 'cuda'])('a PyTorch trainer on %s', (device) => {
     await expect(runTrainer(mode, device)).rejects.toThrow(reason);
   });
 
+  test('that speaks another protocol is told so, and so is who supervises it', async () => {
+    const told = join(root.path, 'told.json');
+    const reason = 'Expected protocol version 1 but received 0.';
+    await expect(runTrainer('other_version', device, [told])).rejects.toThrow(reason);
+    expect(toldIn(told)).toBe(reason);
+  });
+
   test('ends with a clear message when its supervisor is killed', async () => {
     const main = join(example, 'main.ts');
     const command = [python, join(example, 'train.py'), '--device', device, '--steps', '1000000'];

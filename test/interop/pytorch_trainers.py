@@ -10,6 +10,7 @@ import sys
 import torch
 from torch import nn
 
+import snapshard_trainer
 import train
 from snapshard_trainer import SnapshardTrainer, named_tensors
 
@@ -80,6 +81,17 @@ def wrong_step(device):
             trainer.save(-1)
         except RuntimeError as error:
             raise KeyError(error.code) from error
+
+
+def other_version(device, told):
+    model, optimizer = small_run(device)
+    snapshard_trainer.PROTOCOL_VERSION = 0
+    with SnapshardTrainer(model, optimizer) as trainer:
+        try:
+            trainer.save(1)
+        except RuntimeError as error:
+            pathlib.Path(told).write_text(json.dumps(str(error)))
+            raise
 
 
 def other_model(device):
