@@ -16,12 +16,15 @@ describe('device memory', () => {
     expect(result).toMatchObject({ deviceSnapshot: false, deviceReason: '' });
   });
 
-  it.skipIf(onGpu)('of a driver without batches of copies', async () => {
-    await run('wholeSlicesAndLists', {}, { CUDA_DOUBLE_DRIVER_VERSION: '12020' });
+  it.skipIf(onGpu).each([0, 1, 2] as const)('in many pieces, of a driver with batches of copies %i', async (batches) => {
+    const ended = await runCuda('saves', { scenario: 'manySmall', root: root.path, count: 3000 }, { batches });
+    expectClean(ended);
+    if (batches === 0) expect(ended.tally.batches).toBe(0);
+    else expect(ended.tally.batches).toBeGreaterThan(0);
   });
 
   it('of 100,000 tensors', async () => {
-    await run('manySmall');
+    await run('manySmall', { count: 100_000 });
   });
 
   it('is overwritten right after `staged`, step after step', async () => {

@@ -37,14 +37,17 @@ const compile = (options: readonly string[]): void => {
   execFileSync('g++', ['-std=c++20', '-O1', '-g', '-fPIC', '-shared', '-pthread', ...options], { stdio: 'pipe' });
 };
 
-function doubleLibrary(): string {
+/** Copies in batches: none, as before CUDA 12.8; as in 12.8; as in 13. */
+export type Batches = 0 | 1 | 2;
+
+function doubleLibrary(batches: Batches): string {
   const sources = readdirSync(doubleFolder, { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(cc|h)$/.test(name))
     .map((name) => join(doubleFolder, name))
     .sort();
-  return built('cuda_double', sources, (folder) => {
+  return built(`cuda_double_${batches}`, sources, (folder) => {
     const units = sources.filter((source) => source.endsWith('.cc'));
-    compile([`-I${doubleFolder}`, '-Wl,-soname,libcuda.so.1', '-o', join(folder, 'libcuda.so.1'), ...units, '-ldl']);
+    compile([`-DCUDA_DOUBLE_BATCH=${batches}`, '-Wl,-soname,libcuda.so.1', '-o', join(folder, 'libcuda.so.1'), ...units, '-ldl']);
   });
 }
 
@@ -61,9 +64,9 @@ function userAddon(): string {
 export type DoubleEnvironment = Readonly<Record<string, string>>;
 
 /** The environment of a program that finds a driver. */
-export function cudaEnvironment(double: DoubleEnvironment = {}): Record<string, string> {
+export function cudaEnvironment(double: DoubleEnvironment = {}, batches: Batches = 2): Record<string, string> {
   const environment = { ...double, SNAPSHARD_CUDA_USER: userAddon() };
-  return onGpu ? environment : { ...environment, LD_LIBRARY_PATH: doubleLibrary() };
+  return onGpu ? environment : { ...environment, LD_LIBRARY_PATH: doubleLibrary(batches) };
 }
 
 export interface CudaRun {
@@ -77,15 +80,16 @@ export interface CudaRun {
 
 interface CudaOptions extends Pick<ChildOptions, 'timeoutMs'> {
   readonly double?: DoubleEnvironment;
+  readonly batches?: Batches;
 }
 
 /** Runs a program of `children/cuda/` beside a driver. Its last message is the result. */
 export async function runCuda(program: string, argument: unknown, options: CudaOptions = {}): Promise<CudaRun> {
+  const { timeoutMs = 100_000, double, batches } = options;
   const folder = mkdtempSync(join(tmpdir(), 'snapshard-tally-'));
   const tallyPath = join(folder, 'tally');
   try {
-    const environment = cudaEnvironment({ [tallyVariable]: tallyPath, ...options.double });
-    const { timeoutMs = 100_000 } = options;
+    const environment = cudaEnvironment({ [tallyVariable]: tallyPath, ...double }, batches);
     const child = await runChild(`cuda/${program}`, argument, { timeoutMs, environment });
     const { code, signal, output, messages } = child;
     return { code, signal, output, result: messages.at(-1), tally: readTally(tallyPath) };

@@ -88,8 +88,8 @@ async function wholeSlicesAndLists({ root }: ScenarioArgument): Promise<unknown>
   return { path, digests, deviceReason, deviceSnapshot };
 }
 
-async function manySmall({ root }: ScenarioArgument): Promise<void> {
-  const [count, bytes] = [100_000, 256];
+async function manySmall({ root, count: given }: ScenarioArgument): Promise<void> {
+  const [count, bytes] = [given as number, 256];
   const contents = randomBytes(count * bytes);
   const memory = onDevice(contents);
   // One behind the other in memory, and the other way round in the file.
