@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { checkCheckpoint } from '../../examples/check.js';
 import { supervise } from '../../examples/pytorch/supervise.js';
+import { cudaEnvironment } from '../support/cuda.js';
 import { namesIn, useRoot } from '../support/root.js';
 import { inventory } from './oracle.js';
 
@@ -127,5 +128,21 @@ describe.each(['cpu', 'cuda'])('a PyTorch trainer on %s', (device) => {
     await once(supervisor, 'close');
     expect(output).toContain('ConnectionError: The Node process that saves this run has closed the connection');
     expect(leftInSharedMemory()).toEqual([]);
+  });
+});
+
+describe('a trainer with device memory', () => {
+  it('is saved behind its event, may overwrite what is staged, and gets it back', async () => {
+    const told = join(root.path, 'told.json');
+    const folder = join(root.path, 'checkpoints');
+    const command = [python, own('pytorch_on_device.py'), told];
+    const supervisor = spawn(process.execPath, ['--import', 'tsx', join(example, 'main.ts'), folder, ...command], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, ...cudaEnvironment() },
+    });
+    expect(await once(supervisor, 'exit')).toEqual([0, null]);
+    const paths = [0, 1, 2].map((step) => pathOf(step, folder));
+    const saved = await digestsOf(paths);
+    expect(toldIn(told)).toEqual({ saved, step: 2, restored: saved[2] });
   });
 });
