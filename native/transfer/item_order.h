@@ -10,8 +10,9 @@ namespace snapshard {
 // The order in which the items of a transfer are begun: strictly one after the other, unless they are split into
 // queues, each of which keeps its own order, so that a device never waits behind another.
 //
-// The queue with the fewest items under way comes first. An item that is not the oldest must leave in the pool what the
-// oldest may need: `take(item, is_oldest)` says whether it could be begun.
+// The queue with the fewest items under way comes first. What the oldest item may need stays in the pool until nothing
+// else of its queue is under way: a device that does not answer gets no more than its share of the pool, and no item
+// waits for ever. `take(item, may_take_last)` says whether an item could be begun.
 class ItemOrder {
  public:
   explicit ItemOrder(size_t items) : left_(items), queues_(1) {}
@@ -27,7 +28,7 @@ class ItemOrder {
     if (is_split()) sort_turns();
     for (const uint8_t turn : turns_) {
       const size_t item = queues_[turn].next;
-      if (item == end() || !take(item, item == oldest_)) continue;
+      if (item == end() || !take(item, item == oldest_ && queues_[turn].under_way == 0)) continue;
       advance(turn);
       return item;
     }

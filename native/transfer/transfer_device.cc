@@ -30,6 +30,10 @@ void Transfer::plan_device_items() {
     for (size_t segment = place.segment_begin; segment < place.segment_end; ++segment) {
       plan_segment(place, segment, queue_of_item);
     }
+    // Where no chunk begins there is only what the item before it brings.
+    for (size_t item = place.block_begin + 1; item < place.block_end; ++item) {
+      if (item_reads_[item] == 0) queue_of_item[item] = queue_of_item[item - 1];
+    }
   }
   if (lanes_.size() > 1 && lanes_.size() < UINT8_MAX) order_.split(std::move(queue_of_item), lanes_.size() + 1);
 }

@@ -68,8 +68,9 @@ Claim Transfer::claim(bool may_take_blocks) {
     checks_.pop_back();
   } else if (has_unclaimed() && !waits_for_snapshot_) {
     if (may_take_blocks) {
-      claim.item = order_.begin(
-          [this](size_t item, bool is_oldest) { return prepare_blocks(item, is_oldest ? 0 : kBlocksOfItemMax); });
+      claim.item = order_.begin([this](size_t item, bool may_take_last) {
+        return prepare_blocks(item, may_take_last ? 0 : kBlocksOfItemMax);
+      });
     }
     claim.short_of_blocks = !claim.item;
   }

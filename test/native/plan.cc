@@ -32,11 +32,11 @@ void PlanBuilder::add_empty_slice() {
   ++plan_.input.file_slices.back();
 }
 
-void PlanBuilder::add_slice(uint64_t bytes, SourceKind kind, uint64_t source_offset) {
+void PlanBuilder::add_slice(uint64_t bytes, SourceKind kind, uint64_t source_offset, int device) {
   add_empty_slice();
   if (bytes == 0) return;
   plan_.input.slice_bytes.back() = bytes;
-  add_segment(bytes, kind, source_offset);
+  add_segment(bytes, kind, source_offset, device);
 }
 
 void PlanBuilder::add_mixed_slice(uint64_t bytes, const std::vector<SourceKind>& kinds) {
@@ -50,17 +50,17 @@ void PlanBuilder::add_mixed_slice(uint64_t bytes, const std::vector<SourceKind>&
   }
 }
 
-void PlanBuilder::add_segment(uint64_t bytes, SourceKind kind, uint64_t source_offset) {
+void PlanBuilder::add_segment(uint64_t bytes, SourceKind kind, uint64_t source_offset, int device) {
   const std::vector<std::byte> memory = random_.bytes(source_offset + bytes + random_.up_to(100));
   plan_.input.segment_bytes.push_back(bytes);
   plan_.input.segment_source.push_back(static_cast<uint32_t>(plan_.sources.size()));
   plan_.input.segment_offset.push_back(source_offset);
   const auto begin = memory.begin() + static_cast<ptrdiff_t>(source_offset);
   plan_.files.back().insert(plan_.files.back().end(), begin, begin + static_cast<ptrdiff_t>(bytes));
-  plan_.sources.push_back(make_source(kind, memory));
+  plan_.sources.push_back(make_source(kind, memory, device));
 }
 
-Source PlanBuilder::make_source(SourceKind kind, const std::vector<std::byte>& bytes) {
+Source PlanBuilder::make_source(SourceKind kind, const std::vector<std::byte>& bytes, int device) {
   Source source;
   source.kind = kind;
   source.bytes = bytes.size();
@@ -73,7 +73,8 @@ Source PlanBuilder::make_source(SourceKind kind, const std::vector<std::byte>& b
     plan_.buffers.push_back(std::make_shared<std::vector<std::byte>>(bytes));
     source.data = plan_.buffers.back()->data();
   } else if (kind == SourceKind::kCuda) {
-    source.cuda = device_memory(static_cast<int>(random_.up_to(cuda_device_count() - 1)), bytes);
+    const int any_device = static_cast<int>(random_.up_to(static_cast<uint64_t>(cuda_device_count()) - 1));
+    source.cuda = device_memory(device < 0 ? any_device : device, bytes);
   } else {
     source.path = folder_.at("source-" + std::to_string(random_.up_to(UINT64_MAX)));
     write_whole(source.path, bytes);

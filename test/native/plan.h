@@ -29,8 +29,9 @@ class PlanBuilder {
   PlanBuilder(Random& random, const TemporaryDirectory& folder) : random_(random), folder_(folder) {}
 
   void add_file(size_t header_bytes);
-  // In one segment of a source of its own, which starts at `source_offset` of it.
-  void add_slice(uint64_t bytes, SourceKind kind, uint64_t source_offset = 0);
+  // In one segment of a source of its own, which starts at `source_offset` of it. Device memory is of a random device,
+  // or of `device`.
+  void add_slice(uint64_t bytes, SourceKind kind, uint64_t source_offset = 0, int device = -1);
   // In several segments of any of these kinds.
   void add_mixed_slice(uint64_t bytes, const std::vector<SourceKind>& kinds);
   void add_empty_slice();
@@ -40,8 +41,8 @@ class PlanBuilder {
   Plan finish() { return std::move(plan_); }
 
  private:
-  void add_segment(uint64_t bytes, SourceKind kind, uint64_t source_offset);
-  Source make_source(SourceKind kind, const std::vector<std::byte>& bytes);
+  void add_segment(uint64_t bytes, SourceKind kind, uint64_t source_offset, int device = -1);
+  Source make_source(SourceKind kind, const std::vector<std::byte>& bytes, int device);
 
   Random& random_;
   const TemporaryDirectory& folder_;

@@ -90,7 +90,8 @@ void ReadPlanBuilder::allocate(size_t index) {
     CHECK_OK(Mapping::create(target.bytes, target.lease->memory));
     target.data = target.lease->memory.data();
   } else if (target.kind == SourceKind::kCuda) {
-    target.cuda = device_memory(static_cast<int>(random_.up_to(cuda_device_count() - 1)), target.bytes);
+    target.cuda =
+        device_memory(static_cast<int>(random_.up_to(static_cast<uint64_t>(cuda_device_count()) - 1)), target.bytes);
   } else {
     plan_.buffers.push_back(std::make_shared<std::vector<std::byte>>(target.bytes));
     target.data = plan_.buffers.back()->data();

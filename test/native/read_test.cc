@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "cuda_rig.h"
 #include "random.h"
 #include "read_rig.h"
 #include "test.h"

@@ -152,10 +152,10 @@ void aborts_at_any_moment(EngineChoice engine, bool direct) {
   const auto staging = rig.staging(options_of(engine, direct, 4));
   for (int round = 0; round < 60; ++round) {
     const bool in_place = random.one_in(3);
-    const Running running = rig.start(
-        staging,
-        in_place ? lease_plan(random, rig.folder(), 6 * kMiB) : random_plan(random, rig.folder(), all_kinds(), 12 * kMiB),
-        in_place);
+    const Running running = rig.start(staging,
+                                      in_place ? lease_plan(random, rig.folder(), 6 * kMiB)
+                                               : random_plan(random, rig.folder(), all_kinds(), 12 * kMiB),
+                                      in_place);
     std::thread aborter([&running, pause = std::chrono::microseconds(random.up_to(6000))] {
       std::this_thread::sleep_for(pause);
       running.abort();
