@@ -103,7 +103,7 @@ export class CudaMemory {
    */
   static at(options: CudaMemoryAt): CudaMemory {
     const { bytes, ...place } = checkAt(options);
-    return CudaMemory.#make(place.device, bytes, `name device memory at ${describe(place.pointer)}`, () =>
+    return CudaMemory.#make(place.device, bytes, `name device memory at 0x${place.pointer.toString(16)}`, () =>
       binding.cudaMemoryAt({ ...place, bytes }),
     );
   }

@@ -10,13 +10,17 @@
 
 namespace {
 
+void* symbol_of(const Napi::Env& env, const char* symbol) {
+  static void* const driver = ::dlopen("libcuda.so.1", RTLD_NOW);
+  if (driver == nullptr) throw Napi::Error::New(env, ::dlerror());
+  void* const address = ::dlsym(driver, symbol);
+  if (address == nullptr) throw Napi::Error::New(env, std::string("the driver has no ") + symbol);
+  return address;
+}
+
 template <typename... Arguments>
 int call(const Napi::Env& env, const char* symbol, Arguments... arguments) {
-  static void* const driver = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL);
-  if (driver == nullptr) throw Napi::Error::New(env, ::dlerror());
-  auto* const address = ::dlsym(driver, symbol);
-  if (address == nullptr) throw Napi::Error::New(env, std::string("the driver has no ") + symbol);
-  return reinterpret_cast<int (*)(Arguments...)>(address)(arguments...);
+  return reinterpret_cast<int (*)(Arguments...)>(symbol_of(env, symbol))(arguments...);
 }
 
 template <typename... Arguments>
@@ -139,9 +143,21 @@ void destroy_event(const Napi::CallbackInfo& info) {
 
 // Of the double alone: stream, whether it holds back what waits in it.
 void hold_stream(const Napi::CallbackInfo& info) {
-  static void* const control = ::dlsym(RTLD_DEFAULT, "cuda_double_hold_stream");
-  if (control == nullptr) throw Napi::Error::New(info.Env(), "the driver is no double");
+  void* const control = symbol_of(info.Env(), "cuda_double_hold_stream");
   reinterpret_cast<void (*)(void*, int)>(control)(object(info[0]), info[1].As<Napi::Boolean>().Value() ? 1 : 0);
+}
+
+// Of the double alone: function, which of its next calls fails, and with what.
+void fail_next(const Napi::CallbackInfo& info) {
+  void* const control = symbol_of(info.Env(), "cuda_double_fail");
+  const std::string function = info[0].As<Napi::String>();
+  reinterpret_cast<void (*)(const char*, int64_t, int)>(control)(
+      function.c_str(), info[1].As<Napi::Number>().Int64Value(), info[2].As<Napi::Number>().Int32Value());
+}
+
+// Whether that has come.
+Napi::Value has_failed(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), call(info.Env(), "cuda_double_failed") != 0);
 }
 
 template <Napi::Value (*Call)(const Napi::CallbackInfo&)>
@@ -165,6 +181,8 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
   export_call<create_event>(exports, "createEvent");
   export_call<record_event>(exports, "recordEvent");
   export_call<destroy_event>(exports, "destroyEvent");
+  export_call<fail_next>(exports, "failNext");
+  export_call<has_failed>(exports, "hasFailed");
   export_call<hold_stream>(exports, "holdStream");
   return exports;
 }

@@ -16,6 +16,10 @@ export interface CudaUser {
   destroyEvent(device: number, event: bigint): void;
   /** Only of the double: whether the stream holds back what waits in it. */
   holdStream(stream: bigint, holds: boolean): void;
+  /** Only of the double: which of the next calls of a function fails, counted from 1, and with what. */
+  failNext(name: string, nth: number, error: number): void;
+  /** Whether that has come. */
+  hasFailed(): boolean;
 }
 
 /** In a program that `runCuda` started. */
