@@ -16,6 +16,8 @@ const example = own('../../examples/pytorch');
 const python = process.env.SNAPSHARD_PYTHON ?? own('../../.venv/bin/python');
 
 process.env.PYTHONPATH = example;
+// Small models: more threads would only be in each other's way.
+process.env.OMP_NUM_THREADS = '1';
 const cudaReason = execFileSync(
   python,
   ['-c', 'import torch; print("" if torch.cuda.is_available() else f"PyTorch {torch.__version__} sees no GPU")'],
@@ -116,7 +118,8 @@ describe.each(['cpu', 'cuda'])('a PyTorch trainer on %s', (device) => {
   test('ends with a clear message when its supervisor is killed', async () => {
     const main = join(example, 'main.ts');
     const command = [python, join(example, 'train.py'), '--device', device, '--steps', '1000000'];
-    const supervisor = spawn(process.execPath, ['--import', 'tsx', main, root.path, ...command]);
+    const env = { ...process.env, TMPDIR: root.path };
+    const supervisor = spawn(process.execPath, ['--import', 'tsx', main, root.path, ...command], { env });
     let output = '';
     for (const stream of [supervisor.stdout, supervisor.stderr]) {
       stream.on('data', (text: Buffer) => {
