@@ -55,7 +55,7 @@ Status CudaAllocation::open(const std::shared_ptr<CudaDevice>& device, const Cud
 
 CudaAllocation::~CudaAllocation() {
   if (pointer_ == 0) return;
-  const CudaScope scope(*device_);
+  const CudaScope scope(*device_, CudaScope::For::kEnd);
   if (!scope.status().ok()) return;
   (void)(opened_ ? cuda().ipc_close_memory(pointer_) : cuda().free(pointer_));
 }
@@ -73,7 +73,7 @@ Status CudaIpcEvent::open(const std::shared_ptr<CudaDevice>& device, const CudaI
 
 CudaIpcEvent::~CudaIpcEvent() {
   if (event_ == nullptr) return;
-  const CudaScope scope(*device_);
+  const CudaScope scope(*device_, CudaScope::For::kEnd);
   if (scope.status().ok()) (void)cuda().event_destroy(event_);
 }
 

@@ -1,5 +1,7 @@
 #include "device/cuda_copies.h"
 
+#include <vector>
+
 #include "device/cuda_functions.h"
 
 namespace snapshard {
@@ -46,35 +48,46 @@ Status issue_batch(std::span<const CudaCopy> copies, void* stream) {
   return cuda().copy_batch_first(to.data(), from.data(), bytes.data(), count, &attributes, &first, 1, &wrong, stream);
 }
 
-bool knows_batches() { return cuda().copy_batch || cuda().copy_batch_first; }
+bool in_batch(std::span<const CudaCopy> copies) {
+  return copies.size() > 1 && (cuda().copy_batch || cuda().copy_batch_first);
+}
 
-// What the driver does not take as a batch it may take one by one; if not, it then says what is wrong.
-bool try_one_by_one(const Status& status) {
+Status issue_all(CudaDirection direction, std::span<const CudaCopy> copies, void* stream) {
+  return in_batch(copies) ? issue_batch(copies, stream) : issue_each(direction, copies, stream);
+}
+
+bool is_refused(const Status& status) {
   const auto result = static_cast<CudaResult>(status.error());
-  return result == CudaResult::kInvalidValue || result == CudaResult::kNotSupported ||
-         result == CudaResult::kCallRequiresNewerDriver;
+  return !status.ok() && (result == CudaResult::kInvalidValue || result == CudaResult::kNotSupported ||
+                          result == CudaResult::kCallRequiresNewerDriver);
+}
+
+void append(std::vector<CudaCopy>& copies, const CudaCopy& next, bool merge) {
+  CudaCopy* const last = copies.empty() ? nullptr : &copies.back();
+  if (merge && last != nullptr && last->to + last->bytes == next.to && last->from + last->bytes == next.from) {
+    last->bytes += next.bytes;
+  } else if (next.bytes > 0) {
+    copies.push_back(next);
+  }
+}
+
+std::vector<CudaCopy> prepare(std::span<const CudaCopy> copies, bool merge) {
+  std::vector<CudaCopy> prepared;
+  for (const CudaCopy& copy : copies) append(prepared, copy, merge);
+  return prepared;
 }
 
 }  // namespace
 
-std::vector<CudaCopy> merge_copies(std::span<const CudaCopy> copies) {
-  std::vector<CudaCopy> merged;
-  for (const CudaCopy& copy : copies) {
-    if (copy.bytes == 0) continue;
-    CudaCopy* const last = merged.empty() ? nullptr : &merged.back();
-    if (last != nullptr && last->to + last->bytes == copy.to && last->from + last->bytes == copy.from) {
-      last->bytes += copy.bytes;
-    } else {
-      merged.push_back(copy);
-    }
-  }
-  return merged;
-}
-
 Status issue_copies(CudaDirection direction, std::span<const CudaCopy> copies, void* stream) {
-  if (copies.size() < 2 || !knows_batches()) return issue_each(direction, copies, stream);
-  Status status = issue_batch(copies, stream);
-  return status.ok() || !try_one_by_one(status) ? status : issue_each(direction, copies, stream);
+  const std::vector<CudaCopy> merged = prepare(copies, true);
+  Status status = issue_all(direction, merged, stream);
+  if (!is_refused(status)) return status;
+  // Two allocations may lie side by side, and a copy from both is none.
+  const std::vector<CudaCopy> single = prepare(copies, false);
+  if (single.size() != merged.size()) status = issue_all(direction, single, stream);
+  // What the driver does not take as a batch it may take one by one; if not, it then says what is wrong.
+  return is_refused(status) && in_batch(single) ? issue_each(direction, single, stream) : status;
 }
 
 }  // namespace snapshard

@@ -82,7 +82,9 @@ Status CudaDevice::free_bytes(uint64_t& bytes) const {
   return status;
 }
 
-CudaScope::CudaScope(const CudaDevice& device) : status_(cuda().context_push(device.context_)) {}
+CudaScope::CudaScope(const CudaDevice& device, For purpose) : status_(cuda().context_push(device.context_)) {
+  if (!status_.ok() && purpose == For::kEnd) status_ = cuda().context_push(device.context_);
+}
 
 CudaScope::~CudaScope() {
   void* ours = nullptr;
@@ -99,7 +101,7 @@ Status CudaPinned::create(const std::shared_ptr<CudaDevice>& device, std::byte* 
 }
 
 CudaPinned::~CudaPinned() {
-  const CudaScope scope(*device_);
+  const CudaScope scope(*device_, CudaScope::For::kEnd);
   if (scope.status().ok()) (void)cuda().host_unregister(data_);
 }
 

@@ -51,7 +51,9 @@ class CudaDevice {
 // Makes the device's context current on this thread for as long as it lives, then what was current before is so again.
 class CudaScope {
  public:
-  explicit CudaScope(const CudaDevice& device);
+  // The driver may answer any call with the failure of earlier work: what ends something asks twice.
+  enum class For : uint8_t { kWork, kEnd };
+  explicit CudaScope(const CudaDevice& device, For purpose = For::kWork);
   ~CudaScope();
   CudaScope(const CudaScope&) = delete;
   CudaScope& operator=(const CudaScope&) = delete;

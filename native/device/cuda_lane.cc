@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include <algorithm>
+#include <future>
 #include <system_error>
 
 #include "device/cuda_allocation.h"
@@ -39,13 +41,26 @@ Status CudaLane::start() {
   const CudaScope scope(*device_);
   if (!scope.status().ok()) return scope.status();
   if (Status status = cuda().stream_create(&stream_, kCudaStreamNonBlocking); !status.ok()) return status;
+  Status status = start_thread();
+  if (!status.ok()) destroy();
+  return status;
+}
+
+// Without the context the thread could wait for nothing, so nothing is begun before it has that.
+Status CudaLane::start_thread() {
+  const auto entered = std::make_shared<std::promise<Status>>();
   try {
-    worker_.start("snapshard-cuda", [this] { run_thread(); });
+    worker_.start("snapshard-cuda", [this, entered] {
+      const CudaScope scope(*device_);
+      entered->set_value(scope.status());
+      if (scope.status().ok()) run_thread();
+    });
   } catch (const std::system_error&) {
-    destroy();
     return Status::system(EAGAIN, "pthread_create");
   }
-  return {};
+  Status status = entered->get_future().get();
+  if (!status.ok()) (void)worker_.join_within(std::chrono::hours(1));
+  return status;
 }
 
 Status CudaLane::wait_for(const CudaOrder& order) {
@@ -68,7 +83,7 @@ void CudaLane::copy(CudaDirection direction, std::span<const CudaCopy> copies, D
   {
     const std::lock_guard issuing(issue_mutex_);
     if (!stopping()) {
-      Pending pending = issue(direction, merge_copies(copies));
+      Pending pending = issue(direction, copies);
       pending.done = std::move(done);
       const std::lock_guard lock(mutex_);
       pending_.push_back(std::move(pending));
@@ -81,7 +96,7 @@ void CudaLane::copy(CudaDirection direction, std::span<const CudaCopy> copies, D
 
 CudaLane::Pending CudaLane::issue(CudaDirection direction, std::span<const CudaCopy> copies) {
   Pending pending;
-  if (copies.empty()) return pending;
+  if (std::all_of(copies.begin(), copies.end(), [](const CudaCopy& copy) { return copy.bytes == 0; })) return pending;
   const CudaScope scope(*device_);
   pending.status = scope.status().ok() ? take_event(pending.event) : scope.status();
   if (!pending.status.ok()) return pending;
@@ -149,7 +164,6 @@ bool CudaLane::next(Pending& pending) {
 
 Status CudaLane::wait_for_copies(Pending& pending) {
   if (pending.event == nullptr) return {};
-  const CudaScope scope(*device_);
   Status status;
   if (!pending.drain) status = cuda().event_synchronize(pending.event);
   if (!pending.drain && status.ok()) {
@@ -169,7 +183,6 @@ bool CudaLane::stopping() {
 }
 
 void CudaLane::destroy() {
-  const CudaScope scope(*device_);
   for (void* event : spare_events_) (void)cuda().event_destroy(event);
   (void)cuda().stream_destroy(stream_);
 }

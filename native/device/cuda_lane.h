@@ -57,7 +57,8 @@ class CudaLane {
   // From any thread; returns at once. `copies` is read before it returns. After stop(), `done` is called at once, with
   // kClosed.
   void copy(CudaDirection direction, std::span<const CudaCopy> copies, Done done);
-  // Runs on the lane's thread, after the copies asked for before. `cancelled` when the lane was stopped.
+  // Runs on the lane's thread, where the device's context is current, after the copies asked for before. `cancelled`
+  // when the lane was stopped.
   void run(std::function<void(bool cancelled)> task);
 
   // Ends the thread; copies under way are waited for. False when the device did not answer within the limit: then the
@@ -79,6 +80,7 @@ class CudaLane {
   };
 
   Status start();
+  Status start_thread();
   Pending issue(CudaDirection direction, std::span<const CudaCopy> copies);
   Status take_event(void*& event);
   void run_thread();
@@ -86,6 +88,7 @@ class CudaLane {
   void finish_all();
   Status wait_for_copies(Pending& pending);
   bool stopping();
+  // With the context current.
   void destroy();
 
   const std::shared_ptr<CudaDevice> device_;

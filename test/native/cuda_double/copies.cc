@@ -60,7 +60,7 @@ void use(const Place& place, int change) {
 void count_down() {
   State& all = state();
   const Lock lock(all.mutex);
-  if (all.copies_until_broken > 0 && --all.copies_until_broken == 0) all.broken = all.break_error;
+  if (all.copies_until_broken > 0 && --all.copies_until_broken == 0) lose_device(all.break_error);
   if (all.copies_until_hang > 0 && --all.copies_until_hang == 0) all.hangs = true;
 }
 

@@ -67,6 +67,8 @@ struct Allocation {
   uint64_t nonce = 0;
   bool opened = false;
   std::atomic<int> uses{0};
+  // Copies of a device that was lost meanwhile are no uses.
+  int64_t losses = 0;
 };
 
 // How often it was recorded, and the last of these that has been reached.
@@ -87,6 +89,8 @@ struct Event {
 struct Operation {
   std::function<bool()> ready;
   std::function<void()> act;
+  // What was asked for before the device was lost is never done.
+  int64_t losses = 0;
 };
 
 struct Stream {
@@ -118,6 +122,9 @@ struct State {
   std::condition_variable changed;
   bool initialized = false;
   int broken = 0;
+  // How often the device was lost, and what streams are doing just now: that much is waited for all the same.
+  int64_t losses = 0;
+  int acting = 0;
   bool hangs = false;
   int64_t copies_until_broken = -1;
   int break_error = 0;
@@ -163,6 +170,9 @@ Context* current_context();
 std::shared_ptr<Stream> find_stream(void* handle);
 void start_stream(const std::shared_ptr<Stream>& stream);
 void enqueue(const std::shared_ptr<Stream>& stream, Operation operation);
+// What the driver answers once the device is lost: kSuccess when it is not.
+Result broken_result(Lock& lock);
+void lose_device(int error);
 Result wait_for_stream(Lock& lock, const std::shared_ptr<Stream>& stream);
 std::shared_ptr<Event> find_event(void* handle);
 

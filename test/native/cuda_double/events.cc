@@ -94,7 +94,7 @@ CUDA_DOUBLE_API Result cuEventSynchronize(void* handle) {
   if (event == nullptr) return kInvalidHandle;
   const uint64_t recorded = event->counters->recorded;
   while (event->counters->reached < recorded && state().broken == 0) state().changed.wait_for(call.lock, kLook);
-  return static_cast<Result>(state().broken);
+  return broken_result(call.lock);
 }
 
 CUDA_DOUBLE_API Result cuIpcGetEventHandle(IpcBytes* bytes, void* handle) {

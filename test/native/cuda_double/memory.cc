@@ -49,6 +49,7 @@ Result add_allocation(uint64_t* pointer, std::shared_ptr<Allocation> allocation)
   allocation->pointer = reserve(whole_pages(allocation->bytes));
   if (allocation->pointer == 0) return kOutOfMemory;
   allocation->context = current_context();
+  allocation->losses = state().losses;
   *pointer = allocation->pointer;
   ++(allocation->opened ? state().tally.ipc_memories : state().tally.allocations);
   state().allocations[allocation->pointer] = std::move(allocation);
@@ -78,7 +79,7 @@ Result end_allocation(uint64_t pointer, bool opened) {
     misuse("device memory ended that is not there");
     return kInvalidValue;
   }
-  if (found->second->uses != 0) misuse("device memory ended under a copy");
+  if (found->second->uses != 0 && found->second->losses == state().losses) misuse("device memory ended under a copy");
   --(opened ? state().tally.ipc_memories : state().tally.allocations);
   state().allocations.erase(found);
   return kSuccess;

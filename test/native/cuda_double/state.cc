@@ -84,7 +84,7 @@ Call::Call(const char* function, Needs needs) : lock(state().mutex) {
     misuse(std::string(function) + " without a context");
     result_ = kInvalidContext;
   } else if (needs == Needs::kContext && state().broken != 0) {
-    result_ = static_cast<Result>(state().broken);
+    result_ = broken_result(lock);
   }
 }
 
@@ -106,8 +106,7 @@ CUDA_DOUBLE_API int cuda_double_failed() {
 
 CUDA_DOUBLE_API void cuda_double_break(int error) {
   const Lock lock(state().mutex);
-  state().broken = error;
-  state().changed.notify_all();
+  lose_device(error);
 }
 
 CUDA_DOUBLE_API void cuda_double_hang(int hangs) {

@@ -23,7 +23,10 @@ void be_late(int64_t us_max) {
 void run_stream(const std::shared_ptr<Stream>& stream) {
   Lock lock(state().mutex);
   while (true) {
-    const auto may_go_on = [&] { return !state().hangs && !stream->held && !stream->operations.empty(); };
+    // A lost device holds nothing up: its work is dropped.
+    const auto may_go_on = [&] {
+      return !stream->operations.empty() && (state().broken != 0 || (!state().hangs && !stream->held));
+    };
     state().changed.wait(lock, [&] { return may_go_on() || (stream->destroyed && stream->operations.empty()); });
     if (stream->operations.empty()) return;
     if (const auto& ready = stream->operations.front().ready; ready && !ready() && state().broken == 0) {
@@ -32,13 +35,15 @@ void run_stream(const std::shared_ptr<Stream>& stream) {
     }
     Operation operation = std::move(stream->operations.front());
     stream->operations.pop_front();
-    const bool acts = operation.act != nullptr && state().broken == 0;
+    const bool acts = operation.act != nullptr && state().broken == 0 && operation.losses == state().losses;
+    if (acts) ++state().acting;
     const int64_t us_max = state().delay_us_max;
     lock.unlock();
     be_late(us_max);
     if (acts) operation.act();
     operation = Operation();
     lock.lock();
+    if (acts) --state().acting;
     ++stream->ended;
     state().changed.notify_all();
   }
@@ -80,15 +85,28 @@ void start_stream(const std::shared_ptr<Stream>& stream) {
 
 void enqueue(const std::shared_ptr<Stream>& stream, Operation operation) {
   keep_legacy_order(stream);
+  operation.losses = state().losses;
   stream->operations.push_back(std::move(operation));
   ++stream->asked;
+  state().changed.notify_all();
+}
+
+Result broken_result(Lock& lock) {
+  const int error = state().broken;
+  if (error != 0) state().changed.wait(lock, [] { return state().acting == 0; });
+  return static_cast<Result>(error);
+}
+
+void lose_device(int error) {
+  if (error != 0) ++state().losses;
+  state().broken = error;
   state().changed.notify_all();
 }
 
 Result wait_for_stream(Lock& lock, const std::shared_ptr<Stream>& stream) {
   const uint64_t until = stream->asked;
   state().changed.wait(lock, [&] { return stream->ended >= until || state().broken != 0; });
-  return static_cast<Result>(state().broken);
+  return broken_result(lock);
 }
 
 CUDA_DOUBLE_API Result cuStreamCreate(void** handle, unsigned flags) {
