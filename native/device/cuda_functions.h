@@ -17,6 +17,7 @@ enum class CudaResult : int {
   kCallRequiresNewerDriver = 36,
   kNoDevice = 100,
   kInvalidContext = 201,
+  kNotFound = 500,
   kNotSupported = 801,
   kSystemDriverMismatch = 803
 };

@@ -40,11 +40,14 @@ Status check_place(const CudaDevice& device, CudaPointer pointer) {
 }
 
 // Bytes of device memory from `pointer` on in one piece; 0 where there is none.
-uint64_t mapped_bytes(CudaPointer pointer) {
+Status mapped_bytes(CudaPointer pointer, uint64_t& mapped) {
   CudaPointer start = 0;
   size_t bytes = 0;
-  if (!cuda().address_range(&start, &bytes, pointer).ok() || pointer < start || pointer - start >= bytes) return 0;
-  return bytes - (pointer - start);
+  mapped = 0;
+  Status status = cuda().address_range(&start, &bytes, pointer);
+  if (unknown_to_driver(status) || static_cast<CudaResult>(status.error()) == CudaResult::kNotFound) return {};
+  if (status.ok() && pointer >= start && pointer - start < bytes) mapped = bytes - (pointer - start);
+  return status;
 }
 
 // The range of addresses that the allocator set aside, which may be mapped in several pieces (expandable segments).
@@ -57,10 +60,13 @@ uint64_t reserved_bytes(CudaPointer pointer) {
 }
 
 Status check_length(CudaPointer pointer, uint64_t bytes) {
-  uint64_t mapped = mapped_bytes(pointer);
+  uint64_t mapped = 0;
+  if (Status status = mapped_bytes(pointer, mapped); !status.ok()) return status;
   if (mapped < bytes && reserved_bytes(pointer) >= bytes) {
     uint64_t more = mapped;
-    for (; mapped < bytes && more > 0; mapped += more) more = mapped_bytes(pointer + mapped);
+    for (; mapped < bytes && more > 0; mapped += more) {
+      if (Status status = mapped_bytes(pointer + mapped, more); !status.ok()) return status;
+    }
   }
   if (mapped >= bytes) return {};
   return refuse(pointer, "has " + std::to_string(mapped) + " bytes from there on, and " + std::to_string(bytes) +
