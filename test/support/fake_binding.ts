@@ -249,8 +249,9 @@ export class FakeBinding implements NativeBinding {
       }
     }
     const readBytes = request.chunkBytes.reduce((sum, bytes) => sum + bytes, 0);
-    const facts = { direct: 'yes', directReason: '', engine: 'io_uring', seconds: 1, cpuSeconds: 1 } as const;
-    return { digests: Buffer.concat(digests), readBytes, ...facts };
+    const reasons = { directReason: '', deviceReason: '' };
+    const facts = { direct: 'yes', engine: 'io_uring', seconds: 1, cpuSeconds: 1 } as const;
+    return { digests: Buffer.concat(digests), readBytes, ...facts, ...reasons };
   }
 
   #bufferOf(target: ArrayBuffer | number): ArrayBuffer {

@@ -20,9 +20,9 @@ export async function runScenario(scenarios: Readonly<Record<string, Scenario>>)
   process.disconnect();
 }
 
-/** Collects garbage for a while, or until something has come true. */
-export async function collectGarbage(until: () => boolean = () => false): Promise<void> {
-  for (let round = 0; round < 20 && !until(); round += 1) {
+/** Collects garbage, and lets what waited for that run. */
+export async function collectGarbage(): Promise<void> {
+  for (let round = 0; round < 5; round += 1) {
     globalThis.gc?.();
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

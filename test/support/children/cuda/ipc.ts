@@ -38,9 +38,9 @@ class Trainer {
     const child = spawn('python3', [program, String(bytes)], { env: environment, stdio: ['pipe', 'pipe', 'inherit'] });
     const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
     const answer = async (): Promise<unknown> => {
-      const { value, done } = (await answers.next()) as IteratorResult<string>;
-      if (done === true) throw new Error('the trainer has ended');
-      return JSON.parse(value) as unknown;
+      const line = await answers.next();
+      if (line.done === true) throw new Error('the trainer has ended');
+      return JSON.parse(line.value) as unknown;
     };
     const tell = (line: string): Promise<unknown> => {
       child.stdin.write(`${line}\n`);
