@@ -13,8 +13,8 @@ namespace {
 // Never freed: an end that a device held up may come at any time.
 template <typename Opened>
 IpcRegistry<Opened>& registry() {
-  static IpcRegistry<Opened>* const opened = std::make_unique<IpcRegistry<Opened>>().release();
-  return *opened;
+  static IpcRegistry<Opened>* const kOpened = std::make_unique<IpcRegistry<Opened>>().release();
+  return *kOpened;
 }
 
 CudaIpcBytes to_driver(const CudaIpcHandle& handle) {

@@ -18,8 +18,8 @@ struct Registry {
 };
 
 Registry& registry() {
-  static Registry* const devices = std::make_unique<Registry>().release();
-  return *devices;
+  static Registry* const kDevices = std::make_unique<Registry>().release();
+  return *kDevices;
 }
 
 std::string first_line(const std::string& path) {

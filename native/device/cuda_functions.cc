@@ -109,12 +109,12 @@ Status start(Driver& driver) {
 
 // Never freed: a thread that a device holds up may come back at any time.
 const Driver& driver() {
-  static const Driver* const loaded = [] {
+  static const Driver* const kLoaded = [] {
     auto fresh = std::make_unique<Driver>();
     fresh->status = start(*fresh);
     return fresh.release();
   }();
-  return *loaded;
+  return *kLoaded;
 }
 
 }  // namespace
