@@ -10,6 +10,7 @@ export interface Machine {
   node: string;
   fileSystem: string;
   fio: string;
+  gpu: string;
 }
 
 export function describeMachine(directory: string): Machine {
@@ -21,12 +22,14 @@ export function describeMachine(directory: string): Machine {
     node: process.version,
     fileSystem: output('findmnt', ['-n', '-o', 'FSTYPE', '-T', directory]),
     fio: output('fio', ['--version']),
+    gpu: output('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
   };
 }
 
 function output(command: string, options: string[]): string {
   try {
-    return execFileSync(command, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const text = execFileSync(command, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return text.trim().replaceAll('\n', '; ');
   } catch {
     return 'none';
   }

@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { benchCuda, requireGpu, type CudaOptions } from './cuda.js';
+import { cudaRowIds } from './cuda_rows.js';
 import { benchMicro } from './micro.js';
 import { makePlace, type Place, type Room } from './place.js';
 import { benchRankCheck, rankManifestBytes } from './rank_check.js';
@@ -98,6 +100,24 @@ program
     const room = { outputBytes: options.bytes + manyBytes, memoryBytes: options.bytes + 2 * GiB };
     const place = makePlace(options.dir, room, options.rest);
     return runInPlace(place, (there, signal) => benchRestore(options, there, signal));
+  });
+
+program
+  .command('cuda')
+  .description('saves from the memory of a GPU, against plain copies, the same from the host, and what PyTorch has')
+  .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
+  .option('--pairs <count>', 'how often each trial runs', parsed(parseCount), 5)
+  .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 4 * GiB)
+  .option('--rest <seconds>', restText, parsed(parseCount), 8)
+  .option('--rows <ids>', `some of ${cudaRowIds.join(',')}`, parsed(parseRows(cudaRowIds)), cudaRowIds)
+  .option('--device <number>', 'the GPU', Number, 0)
+  .option('--torch-device <device>', "what PyTorch's part runs on, cpu only to try it out (default: that GPU)")
+  .option('--json <file>', 'writes the report as JSON; - is standard output, instead of the tables')
+  .action((options: CudaOptions & { rest: number }) => {
+    requireGpu();
+    const room = { outputBytes: 2 * Math.max(options.bytes, GiB), memoryBytes: 2 * options.bytes + 2 * GiB };
+    const place = makePlace(options.dir, room, options.rest);
+    return runInPlace(place, (there, signal) => benchCuda(options, there, signal));
   });
 
 program

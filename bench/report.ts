@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { rowMissing, verdict, type Round, type Row } from './rows.js';
 import { formatSpread, spread, type Spread } from './statistics.js';
-import { trialNames, type TrialName } from './trials.js';
+import type { TrialKind } from './trials.js';
 import { GiB } from './units.js';
 
 export interface RowReport {
@@ -18,24 +18,31 @@ export interface RowReport {
 }
 
 export interface TrialReport {
-  name: TrialName;
+  name: string;
   gigabytesPerSecond: Spread;
   cpuSecondsPerGiB: Spread;
   staged_ms: Spread | undefined;
   how: string;
 }
 
-export function reportRows(rows: readonly Row[], rounds: readonly Round[]): RowReport[] {
+export function reportRows<Name extends string>(
+  kinds: Readonly<Record<Name, TrialKind>>,
+  rows: readonly Row<Name>[],
+  rounds: readonly Round<Name>[],
+): RowReport[] {
   return rows.map((row) => {
     const measured = spread(rounds.flatMap((round) => row.value(round) ?? []));
     const { id, label, unit, digits, bar, aim } = row;
     const reached = measured ? verdict(row, measured.median) : '';
-    return { id, label, unit, digits, bar, aim, measured, verdict: reached, skipped: rowMissing(row) ?? '' };
+    return { id, label, unit, digits, bar, aim, measured, verdict: reached, skipped: rowMissing(row, kinds) ?? '' };
   });
 }
 
-export function reportTrials(rounds: readonly Round[]): TrialReport[] {
-  return trialNames.flatMap((name) => {
+export function reportTrials<Name extends string>(
+  names: readonly Name[],
+  rounds: readonly Round<Name>[],
+): TrialReport[] {
+  return names.flatMap((name) => {
     const samples = rounds.flatMap((round) => round[name] ?? []);
     const gigabytesPerSecond = spread(samples.map(({ bytes, seconds }) => bytes / seconds / 1e9));
     const cpuSecondsPerGiB = spread(samples.map(({ bytes, cpuSeconds }) => cpuSeconds / (bytes / GiB)));

@@ -1,8 +1,8 @@
-import { trialKinds, type Sample, type TrialName } from './trials.js';
+import type { Sample, TrialKind, TrialName } from './trials.js';
 import { GiB, MiB } from './units.js';
 
 /** The samples of one round; a trial that could not run is not there. */
-export type Round = Partial<Record<TrialName, Sample>>;
+export type Round<Name extends string = TrialName> = Partial<Record<Name, Sample>>;
 
 /** What a figure, to so many digits, should come to; `undefined` when it is only reported. */
 export interface Limits {
@@ -13,41 +13,48 @@ export interface Limits {
 }
 
 /** One figure to reach. All its trials run in the same round; each round gives one value, of which the median counts. */
-export interface Row extends Limits {
+export interface Row<Name extends string = TrialName> extends Limits {
   id: string;
   label: string;
   unit: string;
-  needs: readonly TrialName[];
-  value(round: Round): number | undefined;
+  needs: readonly Name[];
+  value(round: Round<Name>): number | undefined;
 }
 
-const rate = (sample: Sample): number => sample.bytes / sample.seconds;
+export const rate = (sample: Sample): number => sample.bytes / sample.seconds;
 const nextRate = (sample: Sample): number => sample.bytes / (sample.nextSeconds ?? NaN);
-const stagedRate = (sample: Sample): number => sample.bytes / (sample.nextStagedSeconds ?? sample.seconds);
+export const stagedRate = (sample: Sample): number => sample.bytes / (sample.nextStagedSeconds ?? sample.seconds);
 const cpuPerGiB = (sample: Sample): number => sample.cpuSeconds / (sample.bytes / GiB);
 
-type Pair = [over: TrialName, under: TrialName];
+type Pair<Name extends string = TrialName> = readonly [over: Name, under: Name];
 
-function ratioRow(id: string, label: string, [over, under]: Pair, figure: (sample: Sample) => number) {
-  const value = (round: Round): number | undefined => {
+/** @param figureBelow of the trial that it is set against, where that is another figure */
+export function ratioRow<Name extends string>(
+  id: string,
+  label: string,
+  [over, under]: Pair<Name>,
+  figure: (sample: Sample) => number,
+  figureBelow = figure,
+): Row<Name> {
+  const value = (round: Round<Name>): number | undefined => {
     const [above, below] = [round[over], round[under]];
-    return above && below ? figure(above) / figure(below) : undefined;
+    return above && below ? figure(above) / figureBelow(below) : undefined;
   };
-  return { id, label, unit: 'x', digits: 2, needs: [over, under], value, better: 'higher' } satisfies Row;
+  return { id, label, unit: 'x', digits: 2, needs: [over, under], value, better: 'higher' };
 }
 
-function figureRow(
+export function figureRow<Name extends string>(
   id: string,
   label: string,
   unit: string,
-  name: TrialName,
+  name: Name,
   figure: (sample: Sample) => number | undefined,
-) {
-  const value = (round: Round): number | undefined => {
+): Row<Name> {
+  const value = (round: Round<Name>): number | undefined => {
     const sample = round[name];
     return sample && figure(sample);
   };
-  return { id, label, unit, digits: 1, needs: [name], value, better: 'lower' } satisfies Row;
+  return { id, label, unit, digits: 1, needs: [name], value, better: 'lower' };
 }
 
 function heldRows(count: string, name: TrialName, limits: [bar: number, aim: number][]): Row[] {
@@ -102,16 +109,20 @@ export const rows: readonly Row[] = [
 export const rowIds = [...new Set(rows.map(({ id }) => id))];
 
 /** Why a row cannot be measured here; `undefined` when it can. */
-export function rowMissing(row: Row): string | undefined {
-  return row.needs.map((name) => trialKinds[name].missing()).find((reason) => reason !== undefined);
+export function rowMissing<Name extends string>(
+  row: Row<Name>,
+  kinds: Readonly<Record<Name, TrialKind>>,
+): string | undefined {
+  return row.needs.map((name) => kinds[name].missing()).find((reason) => reason !== undefined);
 }
 
 export type Verdict = 'aim' | 'bar' | 'missed' | '';
 
 export function verdict({ digits, bar, aim, better }: Limits, median: number): Verdict {
-  if (bar === undefined || aim === undefined) return '';
+  if (aim === undefined) return '';
   const shown = Number(median.toFixed(digits));
   const reaches = (limit: number): boolean => (better === 'higher' ? shown >= limit : shown <= limit);
   if (reaches(aim)) return 'aim';
+  if (bar === undefined) return '';
   return reaches(bar) ? 'bar' : 'missed';
 }

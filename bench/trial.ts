@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { CheckpointWriter, type TensorInput, type WriterOptions } from 'snapshard';
 import { answerParent } from './child.js';
+import { makeDeviceTensors } from './cuda_sources.js';
 import { HeldMeter } from './held.js';
 import { forgetPeak, peakResidentBytes, residentBytes } from './resident.js';
 import { makeTensors } from './sources.js';
@@ -20,6 +21,10 @@ export interface Trial {
   leases: boolean;
   /** Leases are written with no copy. */
   inPlace: boolean;
+  /** The GPU in whose memory the sources are instead. */
+  device?: number;
+  /** They are copied within the device first. */
+  deviceSnapshot?: boolean;
   /** Watches the JavaScript thread with a tight loop, which costs a core. */
   watchThread: boolean;
   writer: WriterOptions;
@@ -38,7 +43,7 @@ export interface SaveMeasure {
   held_ms?: number;
   engine: string;
   direct: string;
-  /** Why not io_uring, or not direct. */
+  /** Why not io_uring, or not direct, or not pinned, or no snapshot. */
   reason: string;
 }
 
@@ -52,11 +57,12 @@ async function measure(writer: CheckpointWriter, trial: Trial, tensors: Map<stri
   const meter = trial.watchThread ? new HeldMeter() : undefined;
   const cpuBefore = process.cpuUsage();
   const start_ms = performance.now();
-  const save = writer.save({ step, tensors, inPlace: trial.inPlace });
+  const { inPlace, deviceSnapshot } = trial;
+  const save = writer.save({ step, tensors, inPlace, deviceSnapshot });
   const called_ms = performance.now();
   await save.staged;
   const staged_ms = performance.now();
-  const { bytes, engine, direct, engineReason, directReason } = await save;
+  const { bytes, engine, direct, engineReason, directReason, deviceReason } = await save;
   const durable_ms = performance.now();
   const cpu = process.cpuUsage(cpuBefore);
   const result: SaveMeasure = {
@@ -67,13 +73,19 @@ async function measure(writer: CheckpointWriter, trial: Trial, tensors: Map<stri
     call_ms: called_ms - start_ms,
     engine,
     direct,
-    reason: [engineReason, directReason].filter(Boolean).join('; '),
+    reason: [engineReason, directReason, deviceReason].filter(Boolean).join('; '),
   };
   return meter ? { ...result, held_ms: await meter.stop() } : result;
 }
 
+/** Leases come from the writer, which is opened later. */
+async function ownTensors({ tensors, bytes, leases, device, folder }: Trial) {
+  if (device !== undefined) return makeDeviceTensors(tensors, bytes, device, folder);
+  return leases ? undefined : makeTensors(tensors, bytes);
+}
+
 async function run(trial: Trial): Promise<TrialResult> {
-  const own = trial.leases ? undefined : makeTensors(trial.tensors, trial.bytes);
+  const own = await ownTensors(trial);
   globalThis.gc?.();
   const before = residentBytes();
   const writer = await CheckpointWriter.open(trial.folder, trial.writer);

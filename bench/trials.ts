@@ -18,6 +18,8 @@ export interface Sample {
   /** Of the first save and the second, in milliseconds. */
   held_ms?: number[];
   call_ms?: number[];
+  /** How much longer a matrix product took while it saved, in percent. */
+  slowdownPercent?: number;
   how: string;
 }
 
@@ -31,9 +33,9 @@ const stagerThreads = 2;
 /** The rows of `staged` and `held` have a size of their own. */
 const poolBytes = GiB;
 
-type SaveOptions = Partial<Omit<Trial, 'folder' | 'startAt_ms'>>;
+export type SaveOptions = Partial<Omit<Trial, 'folder' | 'startAt_ms'>>;
 
-function saveTrial(name: string, options: SaveOptions): TrialKind {
+export function saveTrial(name: string, options: SaveOptions): TrialKind {
   return {
     missing: () => undefined,
     run: (place, bytes, signal) =>
@@ -78,7 +80,7 @@ function loopTrial(threads: number, bytes: number): TrialKind {
   };
 }
 
-const fioTrial: TrialKind = {
+export const fioTrial: TrialKind = {
   missing: fioMissing,
   run: (place, bytes, signal) =>
     place.use('fio', async (folder, startAt_ms) => {
