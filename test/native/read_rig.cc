@@ -70,6 +70,14 @@ void RunningRead::check_failed(Failure kind, int error) const {
 
 RunningRead start_read(const Rig& rig, const std::shared_ptr<Staging>& staging, ReadPlan plan, ReadOptions options,
                        size_t copies) {
+  RunningRead running = make_read(rig, staging, std::move(plan), options, copies);
+  CHECK_OK(running.read->prepare());
+  running.read->start();
+  return running;
+}
+
+RunningRead make_read(const Rig& rig, const std::shared_ptr<Staging>& staging, ReadPlan plan, ReadOptions options,
+                      size_t copies) {
   RunningRead running;
   running.hash = options.hash;
   running.targets = plan.input.targets;
@@ -79,8 +87,6 @@ RunningRead start_read(const Rig& rig, const std::shared_ptr<Staging>& staging, 
   CHECK_OK(ReadLayout::create(std::move(plan.input), layout));
   auto listener = std::make_unique<Listener>(running.watch, running.targets, copies);
   running.read = std::make_shared<Read>(staging, rig.directory(), std::move(layout), options, std::move(listener));
-  CHECK_OK(running.read->prepare());
-  running.read->start();
   return running;
 }
 

@@ -42,6 +42,9 @@ struct RunningRead {
 // Copies of targets of kind kBuffer succeed this often; then their memory is gone.
 inline constexpr size_t kCopiesWithoutEnd = SIZE_MAX;
 
+// Neither prepared nor started.
+RunningRead make_read(const Rig& rig, const std::shared_ptr<Staging>& staging, ReadPlan plan, ReadOptions options = {},
+                      size_t copies = kCopiesWithoutEnd);
 RunningRead start_read(const Rig& rig, const std::shared_ptr<Staging>& staging, ReadPlan plan, ReadOptions options = {},
                        size_t copies = kCopiesWithoutEnd);
 

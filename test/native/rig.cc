@@ -103,6 +103,13 @@ Running Rig::start(const std::shared_ptr<Staging>& staging, Plan plan, bool in_p
 }
 
 Running Rig::start(const std::shared_ptr<Staging>& staging, Plan plan, TransferOptions options) {
+  Running running = make(staging, std::move(plan), options);
+  CHECK_OK(running.transfer->prepare());
+  running.transfer->start();
+  return running;
+}
+
+Running Rig::make(const std::shared_ptr<Staging>& staging, Plan plan, TransferOptions options) {
   Running running;
   running.expected = expectation_of(plan);
   running.buffers = std::move(plan.buffers);
@@ -119,8 +126,6 @@ Running Rig::start(const std::shared_ptr<Staging>& staging, Plan plan, TransferO
   auto listener = std::make_unique<Listener>(running.watch, std::move(memory));
   running.transfer =
       std::make_shared<Transfer>(staging, std::move(layout), std::move(plan.sources), options, std::move(listener));
-  CHECK_OK(running.transfer->prepare());
-  running.transfer->start();
   return running;
 }
 

@@ -67,6 +67,8 @@ class Rig {
   std::shared_ptr<Staging> staging(StagingOptions options);
   Running start(const std::shared_ptr<Staging>& staging, Plan plan, bool in_place = false);
   Running start(const std::shared_ptr<Staging>& staging, Plan plan, TransferOptions options);
+  // Neither prepared nor started.
+  Running make(const std::shared_ptr<Staging>& staging, Plan plan, TransferOptions options);
   void open(const Running& running);
   // start, open, wait, and compare.
   void run(const std::shared_ptr<Staging>& staging, Plan plan, bool in_place = false);
