@@ -19,7 +19,7 @@ import { takeAway, tellFailure, tellOnFullDisk } from './give_up.js';
 import { completePart, handIn } from './hand_in.js';
 import { isDeadline, withRanks } from './late.js';
 import { SaveRecords } from './save_records.js';
-import { requireCurrent, type Session } from './session.js';
+import { isComplete, requireCurrent, type Session } from './session.js';
 import type { SharedSaveParts } from './shared_save.js';
 
 /** More than a manifest ends in. */
@@ -112,7 +112,7 @@ export class Follower implements SaveProtocol {
     for (;;) {
       this.#parts.interruption.check();
       const names = await this.#store.list('');
-      if (names.includes(this.path) && (await this.#isComplete())) return;
+      if (names.includes(this.path) && (await isComplete(this.#store, this.path))) return;
       await this.#hearing(async () => {
         requireCurrent(this.#session, names);
         const failed = await this.#records.failedRanks();
@@ -120,16 +120,6 @@ export class Follower implements SaveProtocol {
       });
       await this.#compare(names);
       await this.#backoff.pause(this.#parts.interruption.raised);
-    }
-  }
-
-  /** Rank 0 makes the directory, and then the one in it: what is written in between would find no place. */
-  async #isComplete(): Promise<boolean> {
-    try {
-      return (await this.#store.list(this.path)).includes(ranksDirectory);
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT', 'ESTALE')) return false;
-      throw error;
     }
   }
 

@@ -1,10 +1,10 @@
 import { SnapshardError } from '../errors.js';
-import { joinName, parseJoin, rosterName } from '../layout/names.js';
+import { joinName, parseJoin, rosterName, sessionDirectoryName } from '../layout/names.js';
 import { ranksText } from '../layout/ranks_text.js';
 import { hasErrno } from '../store/native_error.js';
 import { toError } from './failure.js';
 import { decodeRoster, rosterLimitBytes, type Roster } from './roster.js';
-import { joinsDirectory, sessionsOf, type Patience, type RankIdentity, type Session } from './session.js';
+import { isComplete, joinsDirectory, sessionsOf, type Patience, type RankIdentity, type Session } from './session.js';
 
 /**
  * Every other rank leaves its nonce in each session of its run that is not closed yet, and belongs to the one whose
@@ -50,11 +50,12 @@ class Joins {
 
   async #join(nonce: string): Promise<void> {
     const { store, run, rank, worldSize, writer } = this.#identity;
+    if (!(await isComplete(store, sessionDirectoryName(run, nonce)))) return;
     const path = `${joinsDirectory(run, nonce)}/${joinName({ rank, worldSize, nonce: writer })}`;
     try {
       await store.writeFiles([{ path, contents: new Uint8Array(0) }]);
     } catch (error) {
-      // It is only being made, or was taken away: the next look tells.
+      // It was taken away: the next look tells.
       if (hasErrno(error, 'ENOENT', 'ESTALE')) return;
       // A reply that was lost, and the call made again.
       if (!hasErrno(error, 'EEXIST')) throw error;

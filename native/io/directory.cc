@@ -196,9 +196,6 @@ Status Directory::list(const std::string& path, std::vector<std::string>& names)
   UniqueFd directory;
   Status status = open_below(path, kOpenDirectory, 0, directory);
   if (!status.ok()) return status;
-  // An NFS client keeps a listing as long as the directory's time of change is the same. Two changes within one tick of
-  // the server's clock look like one: without this, the second would stay unseen.
-  ::posix_fadvise(directory.get(), 0, 0, POSIX_FADV_DONTNEED);
   const int error = list_names(std::move(directory), names);
   return error == 0 ? Status() : Status::system(error, "readdir", path);
 }

@@ -10,7 +10,7 @@
 # nothing else on the machine sees them, and nothing is left. The two mounts belong to two clients, each with a network
 # namespace and a host name of its own: they share no cache, no lock and no connection. (`nosharecache` alone would give
 # two caches to one client, and would not be a default.)
-# Takes MINUTES. It prints a table and ends with `N passed, N failed`. CI does not run it: it has no kernel for it.
+# Takes some ten minutes (the launcher must allow for that). It prints a table and ends with `N passed, N failed`. CI does not run it: it has no kernel for it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH=$PATH:/usr/sbin:/sbin

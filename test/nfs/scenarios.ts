@@ -3,6 +3,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkCheckpoint } from '../../examples/check.js';
+import { ranksDirectory } from '../../lib/layout/names.js';
+import { isComplete } from '../../lib/ranks/session.js';
 import { NativeStore } from '../../lib/store/native_store.js';
 import { Fleet, takeProcess, type Answer, type Saved } from './fleet.js';
 
@@ -46,8 +48,14 @@ function steps(root: string): string[] {
 }
 
 /** Nothing is left but what is published. */
-function requireTidy(roots: readonly string[]): void {
-  for (const root of roots) assert.deepEqual(readdirSync(root).sort(), steps(root));
+async function requireTidy(roots: readonly string[]): Promise<void> {
+  for (const root of roots) {
+    // Not what the client still remembers.
+    const store = await NativeStore.open(root);
+    const names = await store.list('');
+    await store.close();
+    assert.deepEqual(names.sort(), steps(root));
+  }
 }
 
 /** Runs a scenario with fresh fleets. What it returns are its latencies, if it measures them. */
@@ -80,7 +88,7 @@ const saving: Scenario = {
         if (step > 0) latencies.push(resolved_ms - durable_ms);
       }
       await fleet.close();
-      requireTidy(roots);
+      await requireTidy(roots);
       return latencies;
     }),
 };
@@ -97,7 +105,7 @@ const failing: Scenario = {
       assert.deepEqual(steps(roots[1]!), []);
       await requirePublished(await fleet.save(2), roots);
       await fleet.close();
-      requireTidy(roots);
+      await requireTidy(roots);
     }),
 };
 
@@ -116,7 +124,7 @@ const absent: Scenario = {
       requireOpened(await fleet.open(roots, 'run'));
       await requirePublished(await fleet.save(2), roots);
       await fleet.close();
-      requireTidy(roots);
+      await requireTidy(roots);
     }),
 };
 
@@ -162,7 +170,7 @@ const leaderless: Scenario = {
         await requirePublished(await fleet.save(100 + round), roots);
         await fleet.close();
       }
-      requireTidy(roots);
+      await requireTidy(roots);
     }),
 };
 
@@ -205,7 +213,25 @@ const ticks: Scenario = {
   },
 };
 
-export const scenarios: readonly Scenario[] = [ticks, saving, failing, absent, midway, leaderless, rivals];
+/** Who writes into a directory as soon as it is complete, finds it there, however close that comes to its making. */
+const births: Scenario = {
+  name: 'what is written to a directory that another client is only making',
+  run: async (roots) => {
+    const [here, there] = (await Promise.all(roots.map((root) => NativeStore.open(root)))) as [NativeStore, NativeStore];
+    for (let round = 0; round < 100; round++) {
+      await here.makeDirectory(`${round}`, false);
+      const early = isComplete(there, `${round}`);
+      await here.makeDirectory(`${round}/${ranksDirectory}`, false);
+      await early;
+      while (!(await isComplete(there, `${round}`))) await sleep(5);
+      await there.writeFiles([{ path: `${round}/${ranksDirectory}/0`, contents: new Uint8Array(0) }]);
+    }
+    await Promise.all([here.close(), there.close()]);
+    return [];
+  },
+};
+
+export const scenarios: readonly Scenario[] = [ticks, births, saving, failing, absent, midway, leaderless, rivals];
 
 /** Makes a directory through the first mount, and names it as each has it. */
 export function makeRoots(mounts: readonly string[], name: string): string[] {
