@@ -21,6 +21,7 @@ export default defineConfig({
       project('integration', 2 * minute_ms),
       project('faults', 2 * minute_ms),
       project('interop', 2 * minute_ms, ['test/interop/setup.ts']),
+      project('gpu', 10 * minute_ms),
       project('package', 2 * minute_ms),
       project('endurance', 20 * minute_ms),
     ],

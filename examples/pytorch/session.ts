@@ -9,6 +9,7 @@ export interface SessionOptions {
   /** Where the checkpoints go, and where the newest is looked for. */
   root: string;
   writer: CheckpointWriter;
+  deviceSnapshot: boolean;
   onPublished: (published: Published, pid: number) => void;
 }
 
@@ -92,7 +93,8 @@ export class Session {
     try {
       // A trainer that went back to an earlier checkpoint comes by the same steps again.
       const request = { step, tensors: this.#tensors.sources(), files: { [stateFile]: state }, overwrite: true };
-      const save = this.#options.writer.save(request, { signal: giveUp.signal });
+      const { writer, deviceSnapshot } = this.#options;
+      const save = writer.save({ ...request, deviceSnapshot }, { signal: giveUp.signal });
       await save.staged;
       this.#unstaged.delete(giveUp);
       tell(this.#socket, { type: 'staged', step });

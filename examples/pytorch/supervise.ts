@@ -14,6 +14,8 @@ export interface SuperviseOptions {
   command: readonly [program: string, ...options: string[]];
   /** How often it may be started again. */
   restarts: number;
+  /** The trainer waits for no more than a copy within its GPU, where there is room for one. */
+  deviceSnapshot?: boolean;
   print: (line: string) => void;
   onPublished?: (published: Published, pid: number) => void;
 }
@@ -22,7 +24,8 @@ export interface SuperviseOptions {
 const grace_ms = 5_000;
 
 /** Runs a trainer, saves and restores as it asks, and starts it again when it dies. Throws when it has died too often. */
-export async function supervise({ root, command, restarts, print, onPublished }: SuperviseOptions): Promise<void> {
+export async function supervise(options: SuperviseOptions): Promise<void> {
+  const { root, command, restarts, deviceSnapshot = false, print, onPublished } = options;
   const folder = await mkdtemp(join(tmpdir(), 'snapshard-trainer-'));
   const writer = await CheckpointWriter.open(root);
   try {
@@ -30,6 +33,7 @@ export async function supervise({ root, command, restarts, print, onPublished }:
       const failure = await runTrainer(command, join(folder, 'socket'), {
         root,
         writer,
+        deviceSnapshot,
         onPublished: onPublished ?? (() => undefined),
       });
       if (failure === undefined) return;

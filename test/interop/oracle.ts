@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
+const python = process.env.SNAPSHARD_PYTHON ?? fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
 const script = fileURLToPath(new URL('oracle.py', import.meta.url));
 const writer = fileURLToPath(new URL('foreign_writer.py', import.meta.url));
 
