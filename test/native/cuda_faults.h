@@ -12,27 +12,27 @@ namespace snapshard::test {
 inline constexpr int kIllegalAddress = 700;
 
 inline const std::vector<const char*>& driver_calls() {
-  static const std::vector<const char*> calls = {"cuCtxPushCurrent_v2",
-                                                 "cuCtxPopCurrent_v2",
-                                                 "cuDevicePrimaryCtxRetain",
-                                                 "cuDevicePrimaryCtxRelease_v2",
-                                                 "cuMemAlloc_v2",
-                                                 "cuMemFree_v2",
-                                                 "cuMemHostRegister_v2",
-                                                 "cuMemHostUnregister",
-                                                 "cuMemcpyDtoHAsync_v2",
-                                                 "cuMemcpyHtoDAsync_v2",
-                                                 "cuMemcpyDtoDAsync_v2",
-                                                 "cuMemcpyBatchAsync_v2",
-                                                 "cuStreamCreate",
-                                                 "cuStreamDestroy_v2",
-                                                 "cuStreamWaitEvent",
-                                                 "cuStreamSynchronize",
-                                                 "cuEventCreate",
-                                                 "cuEventDestroy_v2",
-                                                 "cuEventRecord",
-                                                 "cuEventSynchronize"};
-  return calls;
+  static const std::vector<const char*> kCalls = {"cuCtxPushCurrent_v2",
+                                                  "cuCtxPopCurrent_v2",
+                                                  "cuDevicePrimaryCtxRetain",
+                                                  "cuDevicePrimaryCtxRelease_v2",
+                                                  "cuMemAlloc_v2",
+                                                  "cuMemFree_v2",
+                                                  "cuMemHostRegister_v2",
+                                                  "cuMemHostUnregister",
+                                                  "cuMemcpyDtoHAsync_v2",
+                                                  "cuMemcpyHtoDAsync_v2",
+                                                  "cuMemcpyDtoDAsync_v2",
+                                                  "cuMemcpyBatchAsync_v2",
+                                                  "cuStreamCreate",
+                                                  "cuStreamDestroy_v2",
+                                                  "cuStreamWaitEvent",
+                                                  "cuStreamSynchronize",
+                                                  "cuEventCreate",
+                                                  "cuEventDestroy_v2",
+                                                  "cuEventRecord",
+                                                  "cuEventSynchronize"};
+  return kCalls;
 }
 
 // Calls `body(arm)` with each call of each function failing once, of those that come after the body has called `arm()`.

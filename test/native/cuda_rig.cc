@@ -10,11 +10,11 @@
 namespace snapshard::test {
 
 bool has_double() {
-  static const bool is_there = [] {
+  static const bool kIsThere = [] {
     void* library = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     return library != nullptr && ::dlsym(library, "cuda_double_tally") != nullptr && probe_cuda().ok();
   }();
-  return is_there;
+  return kIsThere;
 }
 
 void need_double() {

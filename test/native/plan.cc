@@ -13,12 +13,12 @@
 namespace snapshard::test {
 
 const std::vector<SourceKind>& all_kinds() {
-  static const std::vector<SourceKind> kinds = [] {
+  static const std::vector<SourceKind> kKinds = [] {
     std::vector<SourceKind> all = kHostKinds;
     if (has_double()) all.insert(all.end(), {SourceKind::kCuda, SourceKind::kCuda});
     return all;
   }();
-  return kinds;
+  return kKinds;
 }
 
 void PlanBuilder::add_file(size_t header_bytes) {

@@ -44,6 +44,7 @@ const std::vector<SourceKind> kTargetKinds = {SourceKind::kCuda, SourceKind::kCu
 ReadPlan mixed_read(const Rig& rig, Random& random) {
   ReadPlanBuilder builder(random, rig.folder());
   std::vector<uint32_t> targets;
+  targets.reserve(kTargetKinds.size());
   for (const SourceKind kind : kTargetKinds) targets.push_back(builder.add_target(kind));
   builder.add_file("mixed", 5 * kMiB);
   for (const uint32_t target : targets) builder.add_run(kMiB - 100, target);

@@ -37,12 +37,12 @@ using snapshard::test::with_no_descriptor_lost;
 namespace {
 
 const std::vector<SourceKind>& memory_kinds() {
-  static const std::vector<SourceKind> kinds = [] {
+  static const std::vector<SourceKind> kKinds = [] {
     std::vector<SourceKind> all = {SourceKind::kBuffer, SourceKind::kShared, SourceKind::kLease, SourceKind::kLease};
     if (has_double()) all.insert(all.end(), {SourceKind::kCuda, SourceKind::kCuda});
     return all;
   }();
-  return kinds;
+  return kKinds;
 }
 
 RunningRead run(const Rig& rig, const std::shared_ptr<Staging>& staging, ReadPlan plan, ReadOptions options = {}) {
