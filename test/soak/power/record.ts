@@ -1,0 +1,73 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run, unmount } from './disk.js';
+import type { WriterProgram } from './program.js';
+import { readRecording, type DiskRecord } from './recording.js';
+import { Talk } from './talk.js';
+
+export interface RecordPlan {
+  /** For the recording and what it needs. */
+  readonly folder: string;
+  /** A file system in a file; the writes end up in it. */
+  readonly image: string;
+  readonly seed: number;
+  /** Its root is a name below the file system. */
+  readonly program: WriterProgram;
+  /** Of the writer. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The mark after which the root is durable. */
+export const begun = 'begun';
+
+const sourceOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** Runs the program; every mark is recorded before the writer goes on. */
+async function write(mounted: string, { program, environment }: RecordPlan, recorder: Talk): Promise<void> {
+  const root = join(mounted, program.root);
+  mkdirSync(root);
+  await run('sync', '-f', mounted);
+  recorder.tell(begun);
+  await recorder.expect(begun);
+  const options = [sourceOf('writer.mjs'), JSON.stringify({ ...program, root })];
+  const writer = new Talk(process.execPath, options, environment);
+  for (let mark = await writer.hear(); mark !== undefined; mark = await writer.hear()) {
+    recorder.tell(mark);
+    await recorder.expect(mark);
+    writer.tell('');
+  }
+  await writer.end();
+}
+
+/** Through a loop device that passes writes on as they come: the page cache would put them in an order of its own. */
+async function writeThrough(disk: string, mounted: string, plan: RecordPlan, recorder: Talk): Promise<void> {
+  const device = await run('losetup', '--direct-io=on', '--find', '--show', disk);
+  try {
+    await run('mount', device, mounted);
+    try {
+      await write(mounted, plan, recorder);
+    } finally {
+      await unmount(mounted);
+    }
+  } finally {
+    await run('losetup', '--detach', device);
+  }
+}
+
+/** Records what reaches the disk while a writer carries out the program. */
+export async function record(plan: RecordPlan): Promise<DiskRecord[]> {
+  const { folder, image, seed } = plan;
+  const place = (name: string): string => join(folder, name);
+  await run('cc', '-O2', '-o', place('recorder'), sourceOf('recorder.c'));
+  writeFileSync(place('disk'), '');
+  mkdirSync(place('written'));
+  const recorder = new Talk(place('recorder'), [place('disk'), image, place('recording'), String(seed)]);
+  try {
+    await recorder.expect('ready');
+    await writeThrough(place('disk'), place('written'), plan, recorder);
+  } finally {
+    await recorder.end();
+  }
+  return readRecording(place('recording'));
+}
