@@ -30,8 +30,10 @@ export function cachedAt(records: readonly DiskRecord[], crash: number): Cached 
   return { durable, writes: records.slice(durable).filter(isAsked) };
 }
 
+const boundaryShare = 3 / 4;
+
 /**
- * Moments spread over the recording: the flush boundaries first, as many as there is room for, then others. In order.
+ * Moments spread over the recording, in order: flush boundaries, all of them if there is room, and others.
  * @param begin none before this record
  */
 export function powerLosses(
@@ -42,7 +44,7 @@ export function powerLosses(
 ): PowerLoss[] {
   const flushes = records.flatMap((record, at) => (record.kind === 'flush' && at > begin ? [at] : []));
   const boundaries: number[] = [];
-  while (flushes.length > 0 && boundaries.length < count / 2) {
+  while (flushes.length > 0 && boundaries.length < count * boundaryShare) {
     boundaries.push(...flushes.splice(Math.floor(random() * flushes.length), 1));
   }
   const others = Array.from({ length: count - boundaries.length }, () => {

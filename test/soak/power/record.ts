@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run, unmount } from './disk.js';
+import { run, whileMounted } from './disk.js';
 import type { WriterProgram } from './program.js';
 import { readRecording, type DiskRecord } from './recording.js';
 import { Talk } from './talk.js';
@@ -11,6 +11,7 @@ export interface RecordPlan {
   readonly folder: string;
   /** A file system in a file; the writes end up in it. */
   readonly image: string;
+  readonly mountOptions: string;
   readonly seed: number;
   /** Its root is a name below the file system. */
   readonly program: WriterProgram;
@@ -44,12 +45,7 @@ async function write(mounted: string, { program, environment }: RecordPlan, reco
 async function writeThrough(disk: string, mounted: string, plan: RecordPlan, recorder: Talk): Promise<void> {
   const device = await run('losetup', '--direct-io=on', '--find', '--show', disk);
   try {
-    await run('mount', device, mounted);
-    try {
-      await write(mounted, plan, recorder);
-    } finally {
-      await unmount(mounted);
-    }
+    await whileMounted(device, [plan.mountOptions], mounted, () => write(mounted, plan, recorder));
   } finally {
     await run('losetup', '--detach', device);
   }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MiB } from '../../support/bytes.js';
@@ -49,10 +50,12 @@ async function runIn(place: string, trial: PowerTrial): Promise<void> {
   const program = trial.program ?? randomProgram(random, 'checkpoints');
   writeFileSync(image, '');
   truncateSync(image, format.bytes);
-  await run(`mkfs.${format.name}`, ...format.options, image);
+  await run(...format.make, image);
   await run('cp', '--sparse=always', image, base);
-  const records = await record({ folder: place, image, seed, program, environment: trial.environment ?? {} });
+  const { mountOptions } = format;
+  const records = await record({ folder: place, image, mountOptions, seed, program, environment: trial.environment ?? {} });
   const begin = records.findIndex((each) => each.kind === 'mark' && each.text === begun);
+  assert(records.some((each, at) => at > begin && each.kind === 'flush'), 'No flush has reached the recorder.');
   const ledger = new Ledger(records);
   const images = new Images(records, base, format.sectorBytes);
   const mounted = join(place, 'mounted');
@@ -60,7 +63,7 @@ async function runIn(place: string, trial: PowerTrial): Promise<void> {
   for (const [index, loss] of powerLosses(random, records, begin, count).entries()) {
     const [cached, kept] = await images.build(random, loss, image);
     try {
-      await whileMounted(image, mounted, () => checkImage(join(mounted, program.root), ledger, loss.crash, random));
+      await whileMounted(image, ['loop', mountOptions], mounted, () => checkImage(join(mounted, program.root), ledger, loss.crash, random));
     } catch (cause) {
       const what = `image ${index + 1} of ${count}, ${format.name}, at record ${loss.crash} of ${records.length}`;
       const cache = `of ${cached} cached writes it kept ${loss.keep} (${kept})`;
