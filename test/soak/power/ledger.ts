@@ -5,7 +5,7 @@ import type { DiskRecord } from './recording.js';
 
 /** What the writer tells, and waits until it is recorded. */
 export type Mark =
-  | { readonly kind: 'saving' | 'removing' | 'removed'; readonly step: number }
+  | { readonly kind: 'saving' | 'dying' | 'removing' | 'removed'; readonly step: number }
   | { readonly kind: 'published'; readonly step: number; readonly digest: string };
 
 interface PlacedMark {
@@ -15,6 +15,8 @@ interface PlacedMark {
 }
 
 const absent = 'absent';
+/** Saved by a process that was killed before it could tell the digest. */
+const unknown = 'unknown';
 
 /** What may be there of each step, by what the writer had told when the power went. */
 export class Ledger {
@@ -26,7 +28,7 @@ export class Ledger {
     });
   }
 
-  /** The digests of which one must be there, or `absent` for none. */
+  /** The digests of which one must be there, `absent` for none, `unknown` for any. */
   allowedAt(crash: number): Map<number, Set<string>> {
     const allowed = new Map<number, Set<string>>();
     for (const { at, mark } of this.#marks) {
@@ -34,6 +36,7 @@ export class Ledger {
       const { step } = mark;
       const before = allowed.get(step) ?? new Set([absent]);
       if (mark.kind === 'saving') allowed.set(step, new Set([...before, this.#digestAfter(at, step)]));
+      else if (mark.kind === 'dying') allowed.set(step, new Set([...before, unknown]));
       else if (mark.kind === 'published') allowed.set(step, new Set([mark.digest]));
       else if (mark.kind === 'removing') allowed.set(step, new Set([...before, absent]));
       else allowed.set(step, new Set([absent]));
@@ -46,7 +49,7 @@ export class Ledger {
     for (const { step } of listed) assert(allowed.has(step), `Step ${step} is there, and nobody saved it.`);
     for (const [step, digests] of allowed) {
       const found = listed.find((checkpoint) => checkpoint.step === step)?.digest ?? absent;
-      assert(digests.has(found), `Of step ${step} there is ${found}, and may be ${[...digests].join(' or ')}.`);
+      assert(digests.has(found) || digests.has(unknown), `Of step ${step} there is ${found}, and may be ${[...digests].join(' or ')}.`);
     }
   }
 

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, whileMounted } from './disk.js';
-import type { WriterProgram } from './program.js';
+import { lifetimes, type WriterProgram } from './program.js';
 import { readRecording, type DiskRecord } from './recording.js';
 import { Talk } from './talk.js';
 
@@ -24,21 +24,27 @@ export const begun = 'begun';
 
 const sourceOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** Runs the program; every mark is recorded before the writer goes on. */
-async function write(mounted: string, { program, environment }: RecordPlan, recorder: Talk): Promise<void> {
-  const root = join(mounted, program.root);
-  mkdirSync(root);
-  await run('sync', '-f', mounted);
-  recorder.tell(begun);
-  await recorder.expect(begun);
-  const options = [sourceOf('writer.mjs'), JSON.stringify({ ...program, root })];
-  const writer = new Talk(process.execPath, options, environment);
+/** Every mark is recorded before the writer goes on. */
+async function live(program: WriterProgram, { environment }: RecordPlan, recorder: Talk): Promise<void> {
+  const writer = new Talk(process.execPath, [sourceOf('writer.mjs'), JSON.stringify(program)], environment);
   for (let mark = await writer.hear(); mark !== undefined; mark = await writer.hear()) {
     recorder.tell(mark);
     await recorder.expect(mark);
     writer.tell('');
   }
-  await writer.end();
+  const last = program.operations.at(-1);
+  await writer.end(last !== undefined && 'dies' in last ? null : 0);
+}
+
+async function write(mounted: string, plan: RecordPlan, recorder: Talk): Promise<void> {
+  const root = join(mounted, plan.program.root);
+  mkdirSync(root);
+  await run('sync', '-f', mounted);
+  recorder.tell(begun);
+  await recorder.expect(begun);
+  for (const operations of lifetimes(plan.program.operations)) {
+    await live({ ...plan.program, root, operations }, plan, recorder);
+  }
 }
 
 /** Through a loop device that passes writes on as they come: the page cache would put them in an order of its own. */

@@ -38,10 +38,13 @@ export class Talk {
     if (heard !== line) throw new Error(`Expected "${line}", heard "${heard ?? 'nothing'}". ${this.#complaint}`);
   }
 
-  /** Waits until it has ended by itself, now that it is told no more. */
-  async end(): Promise<void> {
+  /**
+   * Waits until it has ended, now that it is told no more.
+   * @param expected its exit code; `null` where it is killed
+   */
+  async end(expected: number | null = 0): Promise<void> {
     this.#child.stdin?.end();
     const code = await this.#ended;
-    if (code !== 0) throw new Error(`${this.#child.spawnfile} ended with ${String(code)}. ${this.#complaint}`);
+    if (code !== expected) throw new Error(`${this.#child.spawnfile} ended with ${String(code)}. ${this.#complaint}`);
   }
 }
