@@ -16,7 +16,7 @@ function formatNamed(name: string, context: TestContext): DiskFormat {
 
 describe('power that goes', () => {
   it.for(['ext4', 'xfs', 'btrfs'])('under %s loses nothing that was told as published', async (name, context) => {
-    await powerTrial({ seed: 5, folder: root.path, format: formatNamed(name, context), images: 48 });
+    await powerTrial({ seed: 5, folder: root.path, format: formatNamed(name, context), images: 32 });
   });
 
   // What a journal makes durable with the next sync, whatever that is of, would not show.
