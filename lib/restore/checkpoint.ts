@@ -167,11 +167,12 @@ export class Checkpoint {
 
   /**
    * The bytes of a side file.
-   * @throws {SnapshardError} `NOT_FOUND`, `CORRUPT`
+   * @throws {SnapshardError} `INVALID_ARGUMENT`, `NOT_FOUND`, `CORRUPT`
    */
   async file(name: string, options?: ReadOptions): Promise<Uint8Array> {
     const { signal, verify = this.#source.options.verify } = checkReadOptions(options, 'file');
     const { sideFiles } = this.#opened.stored;
+    if (typeof (name as unknown) !== 'string') throw invalidArgument('the name of a side file', 'a string', name);
     const listed = sideFiles.get(name);
     if (listed === undefined) throw this.#notThere('side file', name, sideFiles);
     signal?.throwIfAborted();

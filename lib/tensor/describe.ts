@@ -7,8 +7,16 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > quotedLimit ? `${text.slice(0, quotedLimit)}…` : text);
 }
 
-/** What a value is, in a few words: the "but received …" of a message. */
+/** What a value is, in a few words: the "but received …" of a message. Never throws, whatever the value does. */
 export function describe(value: unknown): string {
+  try {
+    return inWords(value);
+  } catch {
+    return 'an object that cannot be looked at';
+  }
+}
+
+function inWords(value: unknown): string {
   if (typeof value === 'string') return quote(value);
   if (typeof value === 'bigint') return `${String(value)}n`;
   if (typeof value === 'function') return 'a function';
@@ -19,9 +27,8 @@ export function describe(value: unknown): string {
   }
   if (typeof value !== 'object' || value === null) return String(value);
   const maker: unknown = value.constructor;
-  return typeof maker === 'function' && maker !== Object && maker.name !== ''
-    ? `an instance of ${maker.name}`
-    : 'an object';
+  const name: unknown = typeof maker === 'function' && maker !== Object ? maker.name : '';
+  return typeof name === 'string' && name !== '' ? `an instance of ${name}` : 'an object';
 }
 
 /** "Expected … for … but received …", with the code for arguments of the wrong kind. */

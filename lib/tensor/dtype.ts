@@ -1,3 +1,5 @@
+import { viewClass } from './view.js';
+
 /** The element types of the safetensors format, under its names, with the width of one element in bits. */
 export const dtypeBits = {
   BOOL: 8,
@@ -46,16 +48,8 @@ const carriedBy = new Map<string, readonly Dtype[] | undefined>([
   ['DataView', undefined],
 ]);
 
-const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
-
 export function isDtype(value: unknown): value is Dtype {
   return typeof value === 'string' && Object.hasOwn(dtypeBits, value);
-}
-
-/** The class of a view as the engine knows it, subclasses (`Buffer`) and other realms included. */
-export function viewClass(view: ArrayBufferView): string {
-  const tag: unknown = Reflect.get(typedArrayPrototype, Symbol.toStringTag, view);
-  return typeof tag === 'string' ? tag : 'DataView';
 }
 
 /** The dtypes that a view of this class may carry; `undefined` where it is raw bytes, for any dtype. */

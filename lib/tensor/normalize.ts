@@ -1,6 +1,6 @@
 import { SnapshardError } from '../errors.js';
 import { describe, invalidArgument, quote } from './describe.js';
-import { type Dtype, bareDtype, carriedDtypes, dtypes, isDtype, viewClass } from './dtype.js';
+import { type Dtype, bareDtype, carriedDtypes, dtypes, isDtype } from './dtype.js';
 import { visitTensors } from './entries.js';
 import { validateGroup, validateTensorName } from './name.js';
 import { ReplicasReader, sameReplicas } from './replicas.js';
@@ -17,6 +17,7 @@ import {
   isWhole,
   soleRank,
 } from './tensor.js';
+import { elementsOf, viewClass, viewRange } from './view.js';
 
 export interface NormalizedTensors {
   /** In input order. */
@@ -103,9 +104,9 @@ function isSpecOf(spec: TensorSpec, name: string, tensor: Unchecked, replicas: R
 function bareSpec(name: string, view: ArrayBufferView): TensorSpec {
   const dtype = bareDtype(view);
   if (dtype === undefined) throw invalidArgument(`tensor ${quote(name)}`, '{ dtype, shape, data }', view);
-  const shape = [(view as Uint8Array).length];
+  const shape = [elementsOf(view)];
   const origin = zeroOrigin(1);
-  const bytes = view.byteLength;
+  const bytes = viewRange(view)?.bytes ?? 0;
   return { name, dtype, shape, globalShape: shape, origin, group: defaultGroup, bytes, replicas: undefined };
 }
 

@@ -2,6 +2,7 @@ import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
 import { invalidArgument, quote } from './describe.js';
 import { FileSource } from './file_source.js';
 import { type CudaOf, type CudaSource, type CudaWhole, type LeaseOf, type Source, SourceKind, type SourceTable } from './source.js';
+import { viewBuffer, viewRange } from './view.js';
 
 /** What memory is gathered for, and how messages name it. */
 export interface MemoryUse {
@@ -97,16 +98,10 @@ export class SourceCollector {
   }
 
   #addView(name: string, view: ArrayBufferView): number {
-    let bytes: number;
-    let offset: number;
-    try {
-      bytes = view.byteLength;
-      offset = view.byteOffset;
-    } catch {
-      // Unlike typed arrays, a DataView that has lost its memory does not report 0: it throws.
-      throw this.#detached(name, view.buffer);
-    }
-    return this.#addMemory(name, view.buffer, offset, bytes);
+    const memory = viewBuffer(view);
+    const range = viewRange(view);
+    if (range === undefined) throw this.#detached(name, memory);
+    return this.#addMemory(name, memory, range.offset, range.bytes);
   }
 
   #addMemory(name: string, memory: ArrayBufferLike, offset: number, bytes: number): number {

@@ -1,16 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach } from 'vitest';
+import { diskFolder } from './disk_folder.js';
 
-const tmpfsMagic = 0x01021994;
-const repository = fileURLToPath(new URL('../..', import.meta.url));
-
-/** A folder on a disk: the temporary folder, unless that is memory. */
-export function diskFolder(): string {
-  return statfsSync(tmpdir()).type === tmpfsMagic ? repository : tmpdir();
-}
+export { diskFolder };
 
 export interface Root {
   /** Absolute path of an empty directory, another one for each test. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Dtype, bareDtype, carriedDtypes, dtypeBits, dtypes, isDtype, viewClass } from '../../lib/tensor/dtype.js';
+import { type Dtype, bareDtype, carriedDtypes, dtypeBits, dtypes, isDtype } from '../../lib/tensor/dtype.js';
+import { viewClass } from '../../lib/tensor/view.js';
 
 const widths = {
   4: ['F4'],

@@ -39,6 +39,19 @@ describe('the source table', () => {
     expect(table.tensorSegments).toEqual([0, 1, 2, 3]);
   });
 
+  it.each([
+    ['length', 3],
+    ['byteLength', 3],
+    ['byteOffset', 5],
+    ['buffer', null],
+  ])('takes a view for what it is, whatever it says of its %s', (property, value) => {
+    const view = Object.defineProperty(new Uint8Array(new ArrayBuffer(64), 8, 16), property, { value });
+    const { specs, sources } = normalizeTensors({ bare: view }, (buffer) => leases.get(buffer));
+    expect(specs).toEqual([expect.objectContaining({ dtype: 'U8', shape: [16], bytes: 16 })]);
+    expect([sources.segmentOffset, sources.segmentBytes]).toEqual([[8], [16]]);
+    expect(tableOf([16, view]).segmentOffset).toEqual([8]);
+  });
+
   it('takes a Node buffer as a range of its pool', () => {
     const buffer = Buffer.from('some text');
     const table = tableOf([9, buffer]);

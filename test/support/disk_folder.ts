@@ -1,0 +1,11 @@
+import { statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const tmpfsMagic = 0x01021994;
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A folder on a disk: the temporary folder, unless that is memory. */
+export function diskFolder(): string {
+  return statfsSync(tmpdir()).type === tmpfsMagic ? repository : tmpdir();
+}
