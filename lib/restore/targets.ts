@@ -37,6 +37,9 @@ const sliceProperties = new Set(['data', 'origin', 'shape']);
  */
 export function checkSlice(tensor: StoredTensor, slice: Partial<Record<keyof Slice, unknown>> | undefined): Region {
   const { name, shape: globalShape } = tensor;
+  if (slice !== undefined && (typeof slice !== 'object' || (slice as unknown) === null)) {
+    throw invalidArgument(`the slice of tensor ${quote(name)}`, '{ origin, shape }', slice);
+  }
   if (slice === undefined || (slice.origin === undefined && slice.shape === undefined)) {
     return { origin: zeroOrigin(globalShape.length), shape: globalShape };
   }

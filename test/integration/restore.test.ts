@@ -73,6 +73,14 @@ describe('an open checkpoint', () => {
     await expect(checkpoint.file('other')).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NOT_FOUND' });
   });
 
+  it.each([undefined, null, 5, Symbol('odd'), {}])('refuses %o for a name, and all but objects for a slice', async (value) => {
+    const refused = expect.objectContaining({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' }) as Error;
+    await expect(checkpoint.file(value as never)).rejects.toEqual(refused);
+    await expect(checkpoint.read(value as never)).rejects.toEqual(refused);
+    if (typeof value === 'object' && value !== null) return;
+    if (value !== undefined) await expect(checkpoint.read('page', value as never)).rejects.toEqual(refused);
+  });
+
   it('is whole', async () => {
     const verification = checkpoint.verify();
     const seen = [];

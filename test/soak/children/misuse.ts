@@ -1,0 +1,130 @@
+/** Runs random programs one after the other, and tells of each before it begins and when it has ended. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CheckpointWriter, openCheckpoint } from 'snapshard';
+import { MiB } from '../../support/bytes.js';
+import { childArgument } from '../../support/child.js';
+import { openFiles } from '../../support/process_state.js';
+import { checkAfter, endAll } from '../misuse/aftermath.js';
+import { workerOperations } from '../misuse/odd_operations.js';
+import { operations } from '../misuse/operations.js';
+import { Program } from '../misuse/program.js';
+
+export interface MisuseArgument {
+  readonly folder: string;
+  readonly seeds: readonly number[];
+  /** For each program. */
+  readonly deadline_ms: number;
+}
+
+export type MisuseMessage =
+  | { readonly begun: number }
+  | { readonly ended: number; readonly findings: readonly string[]; readonly ends: readonly (readonly [string, number])[] };
+
+const { folder, seeds, deadline_ms } = childArgument() as MisuseArgument;
+/** One in so many has threads in it, which take long to start. */
+const workersEvery = 40;
+let current: Program | undefined;
+let before: Held = { threads: [], descriptors: [] };
+process.on('unhandledRejection', (reason) => {
+  const text = reason instanceof Error ? String(reason.stack) : String(reason);
+  current?.judge.find(`an unhandled rejection: ${text}`);
+});
+
+function send(message: MisuseMessage): Promise<void> {
+  return new Promise((resolve) => process.send?.(message, () => { resolve(); }));
+}
+
+interface Held {
+  readonly threads: readonly string[];
+  readonly descriptors: readonly string[];
+}
+
+/** What Node.js itself was reading in a thread that was ended stays open. */
+const ours = (path: string): boolean => path.startsWith(folder) || path.startsWith('anon_inode:');
+
+function nameOf(task: string): string | undefined {
+  try {
+    return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The kernel's own workers of a ring come and go as it likes; the others stay, as many as were needed at once. */
+const staying = /^(iou-|snapshard-(block|stage)$)/;
+
+/** Names of threads, and what descriptors are. */
+function held(): Held {
+  const threads = readdirSync('/proc/self/task').map(nameOf).filter((name) => name !== undefined);
+  return { threads: threads.filter((name) => !staying.test(name)), descriptors: openFiles().filter(ours) };
+}
+
+function beyond(now: readonly string[], before: readonly string[]): string[] {
+  const rest = [...now];
+  for (const name of before) if (rest.includes(name)) rest.splice(rest.indexOf(name), 1);
+  return rest;
+}
+
+/** Threads and descriptors go a little after what they were of. */
+async function expectNoMore(program: Program): Promise<void> {
+  const patience_ms = 5000;
+  const started_ms = performance.now();
+  for (;;) {
+    const now = held();
+    const more = [...beyond(now.threads, before.threads), ...beyond(now.descriptors, before.descriptors)];
+    if (more.length === 0) return;
+    if (performance.now() - started_ms > patience_ms) {
+      program.judge.find(`more is held than before: ${more.join(', ')}`);
+      before = now;
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function within(program: Program, action: () => Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      program.judge.find(`hangs: ${program.judge.pending.join(', ')}`);
+      resolve();
+    }, deadline_ms);
+  });
+  await Promise.race([action().catch((error: unknown) => { program.judge.find(`afterwards: ${String((error as Error).stack)}`); }), late]);
+  clearTimeout(timer);
+}
+
+async function runOne(seed: number): Promise<void> {
+  await send({ begun: seed });
+  const all = seed % workersEvery === 0 ? [...operations, ...workerOperations] : operations;
+  const program = new Program(seed, folder, all);
+  current = program;
+  await within(program, async () => {
+    await program.run();
+    await endAll(program);
+    await checkAfter(program);
+  });
+  await expectNoMore(program);
+  const { findings, ends } = program.judge;
+  await send({ ended: seed, findings, ends: [...ends] });
+  rmSync(program.root, { recursive: true, force: true });
+  rmSync(program.scratch, { recursive: true, force: true });
+}
+
+/** The first save and read start what stays for the life of the process. */
+async function warmUp(): Promise<void> {
+  const root = mkdtempSync(join(folder, 'warm-'));
+  const writer = await CheckpointWriter.open(root, { stagingBytes: 4 * MiB, blockBytes: MiB, threads: 8 });
+  const { path } = await writer.save({ step: 1, tensors: { a: new Uint8Array(5 * MiB) } });
+  const checkpoint = await openCheckpoint(path, { stagingBytes: 4 * MiB, blockBytes: 2 * MiB });
+  await checkpoint.verify();
+  await checkpoint.close();
+  await writer.close();
+  rmSync(root, { recursive: true });
+}
+
+await warmUp();
+before = held();
+for (const seed of seeds) await runOne(seed);
+process.disconnect();

@@ -1,0 +1,10 @@
+import { oddOperations } from './odd_operations.js';
+import type { Operation } from './program.js';
+import { readOperations } from './read_operations.js';
+import { writeOperations } from './write_operations.js';
+
+export const operations: readonly (readonly [number, Operation])[] = [
+  ...writeOperations,
+  ...readOperations,
+  ...oddOperations,
+];
