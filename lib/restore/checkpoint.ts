@@ -44,6 +44,7 @@ export class Checkpoint {
   readonly #source: ReadSource;
   readonly #reader: Reader;
   #tensors: ReadonlyMap<string, TensorInfo> | undefined;
+  #files: ReadonlyMap<string, SideFileInfo> | undefined;
 
   /** @internal made by {@link openCheckpoint} and {@link latestCheckpoint} */
   constructor(source: ReadSource, passedOver: readonly PassedOver[] = []) {
@@ -101,7 +102,8 @@ export class Checkpoint {
 
   /** Side files, by name. */
   get files(): ReadonlyMap<string, SideFileInfo> {
-    return this.#opened.stored.sideFiles;
+    this.#files ??= new Map(Array.from(this.#opened.stored.sideFiles, ([name, info]) => [name, { ...info }]));
+    return this.#files;
   }
 
   /**

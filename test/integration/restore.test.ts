@@ -81,6 +81,19 @@ describe('an open checkpoint', () => {
     if (value !== undefined) await expect(checkpoint.read('page', value as never)).rejects.toEqual(refused);
   });
 
+  it('is told of in lists that are the caller\'s to change', async () => {
+    const other = await openCheckpoint(checkpoint.path);
+    const page = other.tensors.get('page') as unknown as { shape: unknown[]; slices: { origin: unknown[]; shape: unknown[] }[] };
+    for (const list of [page.shape, page.slices[0]!.origin, page.slices[0]!.shape]) list.splice(0, 1, 'x', -5);
+    (other.tensors as Map<string, unknown>).delete('chunks');
+    (other.files as Map<string, unknown>).clear();
+    expectEqual('page', (await other.read('page')).data);
+    expectEqual('chunks', (await other.read('chunks')).data);
+    expect((await other.verify()).damaged).toEqual([]);
+    expect(await other.file('config.json')).not.toHaveLength(0);
+    await other.close();
+  });
+
   it('is whole', async () => {
     const verification = checkpoint.verify();
     const seen = [];
