@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cuda_driver.h"
+#include "rig.h"
 #include "test.h"
 
 namespace snapshard::test {
@@ -19,6 +20,13 @@ bool has_double() {
 
 void need_double() {
   if (!has_double()) throw Skipped("libcuda.so.1 is not the double of the driver");
+}
+
+void with_nothing_lost(void (*body)()) {
+  need_double();
+  const LeakCheck leaks;
+  with_no_descriptor_lost(body);
+  leaks.check();
 }
 
 std::shared_ptr<CudaMemory> device_memory(int device, size_t bytes) {

@@ -13,6 +13,8 @@ namespace snapshard::test {
 bool has_double();
 // Throws Skipped where it is not.
 void need_double();
+// Runs the body beside the double; nothing of the driver's and no descriptor is left behind.
+void with_nothing_lost(void (*body)());
 
 std::shared_ptr<CudaMemory> device_memory(int device, size_t bytes);
 std::shared_ptr<CudaMemory> device_memory(int device, const std::vector<std::byte>& bytes);

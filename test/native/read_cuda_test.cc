@@ -17,9 +17,7 @@ using snapshard::test::check_usable;
 using snapshard::test::device_memory;
 using snapshard::test::for_each_failing_call;
 using snapshard::test::hang_driver;
-using snapshard::test::LeakCheck;
 using snapshard::test::make_read;
-using snapshard::test::need_double;
 using snapshard::test::options_of;
 using snapshard::test::Random;
 using snapshard::test::random_read;
@@ -30,7 +28,7 @@ using snapshard::test::RunningRead;
 using snapshard::test::start_read;
 using snapshard::test::tally;
 using snapshard::test::Trainer;
-using snapshard::test::with_no_descriptor_lost;
+using snapshard::test::with_nothing_lost;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -154,13 +152,6 @@ void stop_gives_up_on_a_device_that_hangs() {
   hang_driver(false);
   CHECK(rig.stop(seconds(60)));
   running.check_failed(Failure::kAborted);
-}
-
-void with_nothing_lost(void (*body)()) {
-  need_double();
-  const LeakCheck leaks;
-  with_no_descriptor_lost(body);
-  leaks.check();
 }
 
 }  // namespace

@@ -21,8 +21,6 @@ using snapshard::test::fail_driver;
 using snapshard::test::for_each_failing_call;
 using snapshard::test::hang_driver;
 using snapshard::test::kIllegalAddress;
-using snapshard::test::LeakCheck;
-using snapshard::test::need_double;
 using snapshard::test::options_of;
 using snapshard::test::Plan;
 using snapshard::test::PlanBuilder;
@@ -31,7 +29,7 @@ using snapshard::test::random_plan;
 using snapshard::test::Rig;
 using snapshard::test::Running;
 using snapshard::test::tally;
-using snapshard::test::with_no_descriptor_lost;
+using snapshard::test::with_nothing_lost;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -150,13 +148,6 @@ void stop_gives_up_on_a_device_that_hangs() {
     check_failed(running, Failure::kAborted);
     CHECK(!behind.outcome().status.ok());
   }
-}
-
-void with_nothing_lost(void (*body)()) {
-  need_double();
-  const LeakCheck leaks;
-  with_no_descriptor_lost(body);
-  leaks.check();
 }
 
 }  // namespace

@@ -28,8 +28,6 @@ using snapshard::test::bytes_of;
 using snapshard::test::check_pool;
 using snapshard::test::check_usable;
 using snapshard::test::device_memory;
-using snapshard::test::LeakCheck;
-using snapshard::test::need_double;
 using snapshard::test::options_of;
 using snapshard::test::Plan;
 using snapshard::test::PlanBuilder;
@@ -39,21 +37,13 @@ using snapshard::test::Rig;
 using snapshard::test::Running;
 using snapshard::test::tally;
 using snapshard::test::Trainer;
-using snapshard::test::with_no_descriptor_lost;
+using snapshard::test::with_nothing_lost;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
 
 constexpr TransferOptions kSnapshot{false, true};
-
-// Runs the body; nothing of the driver's and no descriptor is left behind.
-void with_nothing_lost(void (*body)()) {
-  need_double();
-  const LeakCheck leaks;
-  with_no_descriptor_lost(body);
-  leaks.check();
-}
 
 // One file of one slice on each of these devices, in turn.
 Plan device_plan(Rig& rig, const std::vector<int>& devices, uint64_t bytes, uint64_t seed = 1) {
