@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { SnapshardError } from '../errors.js';
 import { metadataText, type Metadata } from '../layout/metadata.js';
 import { validateSideFileName } from '../layout/names.js';
 import { matching, validate } from '../options/validate.js';
 import { requireStep } from '../store/arguments.js';
 import { invalidArgument, quote } from '../tensor/describe.js';
 import type { Tensors } from '../tensor/tensor.js';
+import { viewBuffer, viewClass, viewRange } from '../tensor/view.js';
 
 /** What to save. */
 export interface SaveRequest {
@@ -67,7 +69,7 @@ const optionsSchema = z.strictObject({
   signal: matching<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional(),
 });
 
-/** @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_METADATA` */
+/** @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_METADATA`, `SOURCE_DETACHED` */
 export function checkRequest(request: SaveRequest): CheckedRequest {
   const { overwrite, inPlace, deviceSnapshot } = validate(requestSchema, request, 'the request of save');
   const { step, metadata, files } = request;
@@ -94,6 +96,16 @@ function copySideFiles(files: unknown): SideFile[] {
 
 function copyContents(name: string, contents: unknown): Uint8Array {
   if (typeof contents === 'string') return Buffer.from(contents, 'utf8');
-  if (contents instanceof Uint8Array) return Uint8Array.from(contents);
+  if (ArrayBuffer.isView(contents) && viewClass(contents) === 'Uint8Array') return copyView(name, contents);
   throw invalidArgument(`\`files[${quote(name)}]\``, 'a string or a Uint8Array', contents);
+}
+
+function copyView(name: string, view: ArrayBufferView): Uint8Array {
+  const { offset, bytes } = viewRange(view) ?? { offset: 0, bytes: 0 };
+  try {
+    return new Uint8Array(viewBuffer(view), offset, bytes).slice();
+  } catch (cause) {
+    const message = `The memory of the side file ${quote(name)} was taken away before \`save\` was called.`;
+    throw new SnapshardError('ERR_SNAPSHARD_SOURCE_DETACHED', message, { cause });
+  }
 }

@@ -32,6 +32,8 @@ const withFile = (name: string): SaveRequest => ({ step: 2, tensors: {}, files: 
 const circular: Record<string, unknown> = {};
 circular.self = circular;
 const withMetadata = (metadata: unknown): SaveRequest => ({ step: 2, tensors: {}, metadata } as unknown as SaveRequest);
+const detachedBytes = new Uint8Array(4);
+structuredClone(detachedBytes, { transfer: [detachedBytes.buffer] });
 const detached = new Float32Array(4);
 structuredClone(detached, { transfer: [detached.buffer] });
 
@@ -57,6 +59,7 @@ const cases: [string, string, () => SaveRequest][] = [
   ['INVALID_ARGUMENT', 'a flag that is none', () => ({ step: 2, tensors: {}, overwrite: 1 } as unknown as SaveRequest)],
   ['INVALID_ARGUMENT', 'side files that are none', () => ({ step: 2, tensors: {}, files: [] } as unknown as SaveRequest)],
   ['INVALID_ARGUMENT', 'contents that are none', () => ({ step: 2, tensors: {}, files: { a: 1 } } as unknown as SaveRequest)],
+  ['SOURCE_DETACHED', 'contents that are detached', () => ({ step: 2, tensors: {}, files: { a: detachedBytes } })],
   ['INVALID_NAME', 'a reserved name', () => named('__metadata__')],
   ['INVALID_NAME', 'an empty name', () => named('')],
   ['INVALID_NAME', 'a lone surrogate', () => named('a\ud800b')],

@@ -28,7 +28,7 @@ function ends({ end }: Moment): [number | null, NodeJS.Signals | null] {
 }
 
 /** It ended as it should, and at work: between two saves there is nothing but a removal. */
-function expectKilledAtWork(moment: Moment, report: VictimReport): void {
+export function expectKilledAtWork(moment: Moment, report: VictimReport): void {
   const said = `${JSON.stringify(moment)}: ${report.lines.slice(-6).join('; ')}; ${report.errors}`;
   assert.deepEqual([report.code, report.signal], ends(moment), said);
   const { doing } = lastDoing(report);

@@ -33,7 +33,7 @@ class Child {
     const how = await new Promise<string>((resolve) => {
       child.on('close', (code, signal) => { resolve(signal ?? `code ${code}`); });
     });
-    if (how !== 'code 0') this.found.push(`program ${this.#seed}: the process ended by ${how}\n${this.#output}`);
+    if (how !== 'code 0' || this.ended < argument.seeds.length) this.found.push(`program ${this.#seed}: the process ended by ${how}\n${this.#output}`);
   }
 
   #take(message: MisuseMessage): void {
@@ -48,9 +48,13 @@ class Child {
 }
 
 /** Runs programs, each from its own seed, in one process. */
-export async function runPrograms(seeds: readonly number[], folder: string): Promise<MisuseReport> {
+export async function runPrograms(
+  seeds: readonly number[],
+  folder: string,
+  other: Partial<MisuseArgument> = {},
+): Promise<MisuseReport> {
   const child = new Child();
-  await child.run({ folder, seeds, deadline_ms });
+  await child.run({ folder, seeds, deadline_ms, ...other });
   if (child.found.length > 0) throw new Error(child.found.join('\n'));
   return child;
 }

@@ -7,6 +7,7 @@ import { childArgument } from '../../support/child.js';
 import { openFiles } from '../../support/process_state.js';
 import { checkAfter, endAll } from '../misuse/aftermath.js';
 import { workerOperations } from '../misuse/odd_operations.js';
+import { plants, type Plant } from '../misuse/plants.js';
 import { operations } from '../misuse/operations.js';
 import { Program } from '../misuse/program.js';
 
@@ -15,13 +16,15 @@ export interface MisuseArgument {
   readonly seeds: readonly number[];
   /** For each program. */
   readonly deadline_ms: number;
+  /** A fault on purpose, in every program. */
+  readonly plant?: Plant;
 }
 
 export type MisuseMessage =
   | { readonly begun: number }
   | { readonly ended: number; readonly findings: readonly string[]; readonly ends: readonly (readonly [string, number])[] };
 
-const { folder, seeds, deadline_ms } = childArgument() as MisuseArgument;
+const { folder, seeds, deadline_ms, plant } = childArgument() as MisuseArgument;
 /** One in so many has threads in it, which take long to start. */
 const workersEvery = 40;
 let current: Program | undefined;
@@ -102,6 +105,7 @@ async function runOne(seed: number): Promise<void> {
   current = program;
   await within(program, async () => {
     await program.run();
+    if (plant !== undefined) plants[plant](program);
     await endAll(program);
     await checkAfter(program);
   });

@@ -84,12 +84,19 @@ function watchProgress(program: Program): void {
   else judge.call('progress', () => watch(program, iterator, dice.pick([1, 2, 1000])));
 }
 
+/** A class for a callback is the caller's own mistake, and its error the caller's own. */
+function withoutClasses(args: unknown[]): void {
+  for (const [index, value] of args.entries()) {
+    if (typeof value === 'function' && Function.prototype.toString.call(value).startsWith('class')) args[index] = undefined;
+  }
+}
+
 function takeUp(program: Program): void {
   const begun = program.dice.anyOf(program.saves);
   if (begun === undefined) return;
   const way = program.dice.pick(['staged', 'published', 'then', 'catch']);
   if (way === 'staged' || way === 'published') program.judge.call(way, () => begun[way]);
-  else program.invoke(begun, way, [() => { program.hook(); }, () => { program.hook(); }]);
+  else program.invoke(begun, way, [() => { program.hook(); }, () => { program.hook(); }], undefined, withoutClasses);
 }
 
 function allocate(program: Program): void {
