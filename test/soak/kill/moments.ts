@@ -33,11 +33,14 @@ const atTime = (ending: OwnEnd['ending']): Make => (dice, save_ms) => ({
   end: { after: dice.below(4), ending, delay_ms: dice.below(Math.ceil(save_ms * 1.5)) },
 });
 
-/** @param perSave how often a save makes the call: about four saves are spread over */
-const atCall = (name: string, names: string, perSave: number): Make => (dice) => ({
+/**
+ * @param perSave how often a save makes the call: about four saves are spread over
+ * @param before how often it is made before the first save
+ */
+const atCall = (name: string, names: string, perSave: number, before = 0): Make => (dice) => ({
   name,
   end: undefined,
-  call: { names, time: 1 + dice.below(4 * perSave) },
+  call: { names, time: 1 + before + dice.below(4 * perSave) },
 });
 
 /** The calls of the thread that has to do with files; of the shards' own, most go through the ring. */
@@ -51,7 +54,7 @@ const moments: readonly Make[] = [
   atCall('preallocating', 'fallocate', 1),
   atCall('cutting to length', 'ftruncate', 1),
   atCall('syncing a shard', 'fdatasync', 1),
-  atCall('writing manifests', 'openat2', 8),
+  atCall('writing manifests', 'openat2', 8, 4),
   atCall('syncing manifests, directories and the root', 'fsync', 7),
   atCall('syncing manifests, directories and the root', 'fsync', 7),
   atCall('renaming: publish, retire', 'renameat2', 2),
