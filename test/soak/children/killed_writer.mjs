@@ -7,6 +7,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { CheckpointWriter, removeCheckpoint } from 'snapshard';
 
 const MiB = 2 ** 20;
+const phases = ['staging', 'writing', 'publishing', 'published'];
 const argument = isMainThread ? JSON.parse(process.argv[2]) : workerData;
 const { root, bytes, firstStep, saves, moment } = argument;
 
@@ -29,7 +30,10 @@ async function arm(save) {
   if (phase === undefined) return;
   for await (const now of save.progress()) {
     const done = phase === 'staging' ? now.stagedBytes : now.writtenBytes;
-    if (now.phase !== phase || done < share * now.totalBytes) continue;
+    const late = phases.indexOf(now.phase) > phases.indexOf(phase);
+    // Too late even for that: the next save is armed as well.
+    if (now.phase === 'published') return;
+    if (!late && (now.phase !== phase || done < share * now.totalBytes)) continue;
     endings[ending]();
     return;
   }

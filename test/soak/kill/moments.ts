@@ -35,7 +35,7 @@ const atTime = (ending: OwnEnd['ending']): Make => (dice, save_ms) => ({
 
 /**
  * @param perSave how often a save makes the call: about four saves are spread over
- * @param before how often the opening of a writer makes it, at most
+ * @param before how often it is made before the first save
  */
 const atCall = (name: string, names: string, perSave: number, before = 0): Make => (dice) => ({
   name,
