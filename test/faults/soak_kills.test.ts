@@ -9,7 +9,8 @@ if (whyNot !== undefined) console.warn(`skipped: ${whyNot}`);
 /** One of each moment. */
 const seeds = Array.from({ length: 20 }, (_, index) => 2000 + index);
 
-it.skipIf(whyNot !== undefined).each(seeds)('a writer that ends at work loses nothing (seed %i)', async (seed) => {
+// On a busy machine a writer may be through before its moment comes, which tells nothing.
+it.skipIf(whyNot !== undefined).each(seeds)('a writer that ends at work loses nothing (seed %i)', { retry: 3 }, async (seed) => {
   await killOne(seed, root.path, 48 * MiB);
 });
 
