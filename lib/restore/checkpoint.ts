@@ -227,7 +227,10 @@ export class Checkpoint {
     if (groups === undefined) return chosen;
     const wanted = new Set(groups);
     const known = new Map(Array.from(tensors.values(), ({ group }) => [group, true]));
-    for (const group of wanted) if (!known.has(group)) throw this.#notThere('group', group, known);
+    for (const group of wanted) {
+      if (typeof (group as unknown) !== 'string') throw invalidArgument('the name of a group', 'a string', group);
+      if (!known.has(group)) throw this.#notThere('group', group, known);
+    }
     return chosen.filter(({ group }) => wanted.has(group));
   }
 

@@ -83,7 +83,7 @@ const streamSchema = z.strictObject({
 const verifySchema = z.strictObject({ signal });
 
 function isIterable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, Symbol.iterator) === 'function';
 }
 
 /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */

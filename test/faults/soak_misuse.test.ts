@@ -23,8 +23,10 @@ it.each<[Plant, RegExp]>([
   ['rejection', /program 3: an unhandled rejection: Error: planted/],
   ['uncoded', /program 3: planted threw: an error without a code/],
   ['descriptor', /program 3: more is held than before: .*planted/],
-  ['damage', /program 3: .*is listed and damaged/],
+  ['damage', /program \d+: .*is listed and damaged/],
   ['leftover', /program 3: left behind: \.dead-0/],
 ])('a planted fault is found: %s', async (plant, found) => {
-  await expect(runPrograms([3], root.path, { plant, deadline_ms: 5000 })).rejects.toThrow(found);
+  // Not every program has published anything.
+  const planted = plant === 'damage' ? seeds.slice(0, 6) : [3];
+  await expect(runPrograms(planted, root.path, { plant, deadline_ms: 5000 })).rejects.toThrow(found);
 });

@@ -105,8 +105,9 @@ async function runOne(seed: number): Promise<void> {
   current = program;
   await within(program, async () => {
     await program.run();
-    if (plant !== undefined) plants[plant](program);
     await endAll(program);
+    if (plant !== undefined) plants[plant](program);
+    await program.judge.quiet();
     await checkAfter(program);
   });
   await expectNoMore(program);

@@ -44,15 +44,19 @@ function bytesLeft(view: Uint8Array): Uint8Array | undefined {
   return view.byteLength === 0 ? undefined : view;
 }
 
+/** Some versions of Node.js let no lease go. */
 function detach(dice: Dice, buffer: ArrayBuffer): void {
   if (buffer.byteLength === 0) return;
-  if (dice.chance(0.5)) {
-    structuredClone(buffer, { transfer: [buffer] });
-    return;
-  }
   const { port1, port2 } = new MessageChannel();
-  port1.postMessage(buffer, [buffer]);
-  port2.close();
+  try {
+    if (dice.chance(0.5)) structuredClone(buffer, { transfer: [buffer] });
+    else port1.postMessage(buffer, [buffer]);
+  } catch (error) {
+    if (!(error instanceof DOMException) || error.name !== 'DataCloneError') throw error;
+  } finally {
+    port1.close();
+    port2.close();
+  }
 }
 
 function ofBuffer(dice: Dice): Parts {

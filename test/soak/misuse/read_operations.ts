@@ -107,7 +107,11 @@ function readInto(program: Program, checkpoint: Checkpoint): void {
 
 function readAll(program: Program, checkpoint: Checkpoint): void {
   const signal = program.signal();
-  const options = { ...(program.dice.chance(0.3) && { names: [nameIn(program, checkpoint)] }), ...(signal && { signal }) };
+  const options = {
+    ...(program.dice.chance(0.3) && { names: [nameIn(program, checkpoint)] }),
+    ...(program.dice.chance(0.2) && { groups: ['model'] }),
+    ...(signal && { signal }),
+  };
   program.invoke(checkpoint, 'readAll', program.dice.chance(0.5) ? [options] : []);
 }
 
