@@ -242,6 +242,8 @@ export interface NativeBinding {
 
   /** Opens a directory, which must exist. */
   openStore(path: string): Promise<StoreHandle>;
+  /** Opens a directory below a store, which may be closed before it. Symbolic links are refused, on the way and there. */
+  openStoreBelow(store: StoreHandle, path: string): Promise<StoreHandle>;
   /** Waits for the calls under way. */
   closeStore(store: StoreHandle): Promise<void>;
   /** Creates a directory, which must not exist. With `hold`, this process keeps a lock on it until it is renamed or removed. */
@@ -254,11 +256,15 @@ export interface NativeBinding {
   readTail(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;
   /** Names in a directory (`''` is the root), reopened for each call, in no order. */
   list(store: StoreHandle, path: string): Promise<string[]>;
+  /** Bytes of the regular files in a directory and below. Links and what is mounted there are left out. */
+  countBytes(store: StoreHandle, path: string): Promise<number>;
+  /** Creates a file, which must not exist. Resolves to a descriptor, open for writing, for the caller to close. */
+  createFile(store: StoreHandle, path: string): Promise<number>;
   /** Renames, and never replaces: a taken name is `EEXIST` (or `ENOTEMPTY`). Gives up the hold on `from`. */
   rename(store: StoreHandle, from: string, to: string): Promise<void>;
   /** `fsync` of directories (`''` is the root). */
   syncDirectories(store: StoreHandle, paths: string[]): Promise<void>;
-  /** Unlinks a file or a whole directory; one that is not there is no error. Never follows symbolic links. */
+  /** Unlinks a file or a whole directory; one that is not there is no error. Never follows symbolic links; what is mounted there stays, and is `EBUSY`. */
   removeTree(store: StoreHandle, path: string): Promise<void>;
   /**
    * Renames the directory `from` to `to` if no live process holds it; where locks do not tell, as on NFS, if nothing

@@ -1,13 +1,11 @@
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { NativeStore } from '../store/native_store.js';
 
-/** Bytes of all files below a folder; what vanishes meanwhile counts nothing. */
-export async function folderBytes(path: string): Promise<number> {
-  let bytes = 0;
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true }).catch(() => [])) {
-    if (!entry.isFile()) continue;
-    const status = await lstat(join(entry.parentPath, entry.name)).catch(() => undefined);
-    bytes += status?.size ?? 0;
+/** Bytes of all files in each of these directories of a root; what vanishes meanwhile counts nothing. */
+export async function folderBytes(root: string, names: readonly string[]): Promise<number[]> {
+  const store = await NativeStore.open(root);
+  try {
+    return await Promise.all(names.map((name) => store.countBytes(name).catch(() => 0)));
+  } finally {
+    await store.close();
   }
-  return bytes;
 }

@@ -1,5 +1,5 @@
 import { lstat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { SnapshardError } from '../errors.js';
 import type { Checkpoint } from '../restore/checkpoint.js';
 import { buildIndex } from '../layout/hf_index.js';
@@ -100,7 +100,7 @@ async function fill(
     progress.add(bytes);
   };
   try {
-    await writeShards({ checkpoint, plan, folder: join(store.root, partial), signal, onBytes });
+    await writeShards({ checkpoint, plan, store, folder: partial, signal, onBytes });
   } finally {
     progress.stop();
   }

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import type { Checkpoint } from '../restore/checkpoint.js';
 import type { Plan, PlannedFile } from '../layout/plan.js';
 import { allocateLease, type Lease } from '../memory/lease.js';
+import type { NativeStore } from '../store/native_store.js';
 import type { TensorInfo } from '../restore/read_types.js';
 import { batchBytes, batchesOf, readBatch } from './contents.js';
 import { ExportFile } from './export_file.js';
@@ -9,7 +9,8 @@ import { ExportFile } from './export_file.js';
 export interface ExportJob {
   readonly checkpoint: Checkpoint;
   readonly plan: Plan;
-  /** Absolute path of the folder that the files are made in. */
+  /** Where the files are made: a folder, below a store. */
+  readonly store: NativeStore;
   readonly folder: string;
   readonly signal: AbortSignal;
   /** Is told how many bytes of tensors were written since the last time. */
@@ -27,7 +28,7 @@ export async function writeShards(job: ExportJob): Promise<void> {
 }
 
 async function writeShard(job: ExportJob, planned: PlannedFile, leases: readonly [Lease, Lease]): Promise<void> {
-  const file = await ExportFile.create(join(job.folder, planned.path));
+  const file = await ExportFile.create(job.store, `${job.folder}/${planned.path}`);
   // What was read last; it is being written while the next is read.
   let writing = file.write(planned.header);
   try {

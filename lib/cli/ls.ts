@@ -25,8 +25,10 @@ interface Row {
 /** `snapshard ls` */
 export async function ls(root: string, options: Options, terminal: Terminal): Promise<ExitCode> {
   const rows: Row[] = [];
-  for (const listed of await listCheckpoints(root)) {
-    const row = await rowOf(listed, options.quick ?? false);
+  const all = await listCheckpoints(root);
+  const bytes = await folderBytes(root, all.map(({ name }) => name));
+  for (const [index, listed] of all.entries()) {
+    const row = await rowOf(listed, bytes[index]!, options.quick ?? false);
     if (row !== undefined) rows.push(row);
   }
   if (options.json) terminal.printJson({ root, checkpoints: rows.map(jsonOf) });
@@ -36,8 +38,7 @@ export async function ls(root: string, options: Options, terminal: Terminal): Pr
 }
 
 /** `undefined` for one that was removed meanwhile. */
-async function rowOf(listed: ListedCheckpoint, quick: boolean): Promise<Row | undefined> {
-  const bytes = await folderBytes(listed.path);
+async function rowOf(listed: ListedCheckpoint, bytes: number, quick: boolean): Promise<Row | undefined> {
   if (quick || listed.damaged !== undefined) return { listed, bytes, tensors: undefined, damaged: listed.damaged };
   try {
     return { listed, bytes, ...(await lookInto(listed.path)) };

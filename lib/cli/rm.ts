@@ -43,7 +43,8 @@ async function find(root: string, steps: ReadonlySet<number>): Promise<Victim[]>
     const message = `${root} has no checkpoint of step ${missing.join(', ')}. Nothing was removed.`;
     throw new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: root });
   }
-  return Promise.all(found.map(async (listed) => ({ listed, bytes: await folderBytes(listed.path) })));
+  const bytes = await folderBytes(root, found.map(({ name }) => name));
+  return found.map((listed, index) => ({ listed, bytes: bytes[index]! }));
 }
 
 function describe({ listed, bytes }: Victim): string {

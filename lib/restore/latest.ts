@@ -52,7 +52,7 @@ async function examine(root: NativeStore, step: StepName, checkData: DataCheck |
   if (look.kind === 'gone') return 'gone';
   if (look.kind === 'damaged') return { reason: look.reason };
   try {
-    return await checked(await openOwn(join(root.root, step.name)), checkData);
+    return await checked(await openOwn(root, step.name), checkData);
   } catch (error) {
     if (error instanceof SnapshardError && error.code === 'ERR_SNAPSHARD_NOT_FOUND') return 'gone';
     return { reason: reasonOf(error) };

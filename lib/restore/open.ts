@@ -82,12 +82,12 @@ async function readFile(path: string): Promise<StoredCheckpoint> {
   return path.endsWith(indexSuffix) ? readIndexed(dirname(path), basename(path)) : readLoneFile(path);
 }
 
-/** Opens a directory, and closes it again where what is read from it fails. */
-async function openBelow(
-  directory: string,
+/** Reads from a directory that was opened for it, and closes it again where that fails. */
+async function readFrom(
+  opening: Promise<NativeStore>,
   read: (store: NativeStore) => Promise<Omit<OpenedCheckpoint, 'store'>>,
 ): Promise<OpenedCheckpoint> {
-  const store = await NativeStore.open(directory);
+  const store = await opening;
   try {
     return { store, ...(await read(store)) };
   } catch (error) {
@@ -97,11 +97,11 @@ async function openBelow(
 }
 
 /**
- * Opens a checkpoint of our own.
+ * Opens a checkpoint of our own below a root: a link that somebody put in its place leads nowhere.
  * @throws {SnapshardError} as {@link readOwn}
  */
-export function openOwn(path: string): Promise<OpenedCheckpoint> {
-  return openBelow(path, async (store) => ({ path: store.root, followLinks: false, stored: await readOwn(store) }));
+export function openOwn(root: NativeStore, name: string): Promise<OpenedCheckpoint> {
+  return readFrom(root.openBelow(name), async (store) => ({ path: store.root, followLinks: false, stored: await readOwn(store) }));
 }
 
 /**
@@ -118,7 +118,9 @@ export async function openStored(path: string): Promise<OpenedCheckpoint> {
   }
   const absolute = resolve(path);
   const lone = await isFile(absolute);
-  if (!lone) return openBelow(absolute, async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
+  if (!lone) {
+    return readFrom(NativeStore.open(absolute), async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
+  }
   const read = async () => ({ path: absolute, followLinks: true, stored: await readFile(absolute) });
-  return openBelow(dirname(absolute), read);
+  return readFrom(NativeStore.open(dirname(absolute)), read);
 }

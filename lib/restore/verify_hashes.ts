@@ -9,7 +9,11 @@ import { noTargets } from './read_windows.js';
 import type { VerifyMeter } from './verify_meter.js';
 
 /** What the system says of bytes that are not to be had, as opposed to a system that is short of something. */
-const errnosOfDamage = ['EIO', 'ENODATA', 'ENOENT', 'ELOOP', 'EISDIR', 'ENXIO', 'EBADMSG', 'EUCLEAN', 'EILSEQ'];
+const errnosOfDamage = [
+  ...['EIO', 'ENODATA', 'ENOENT', 'EBADMSG', 'EUCLEAN', 'EILSEQ'],
+  // No regular file, or no directory, where there was one.
+  ...['EINVAL', 'ELOOP', 'EISDIR', 'ENOTDIR', 'ENXIO'],
+];
 
 export interface Unreadable {
   /** Which chunk of the window. */

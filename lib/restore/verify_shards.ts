@@ -1,5 +1,6 @@
 import { lstat, stat } from 'node:fs/promises';
 import { binding } from '../binding.js';
+import { fileError } from './foreign_files.js';
 import { digestBytes } from '../layout/format.js';
 import type { ChunkDigests } from './chunk_digests.js';
 import type { PlannedSlice } from './plan.js';
@@ -201,6 +202,6 @@ async function lengthAt(path: string, measure: typeof stat): Promise<number | un
     return status.isFile() ? status.size : undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw fileError(error, 'look at', path);
   }
 }

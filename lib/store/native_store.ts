@@ -20,6 +20,22 @@ export class NativeStore implements Store {
     return new NativeStore(root, await mapped(() => binding.openStore(root), root, 'open the root'));
   }
 
+  /** Opens a directory below this one, which no link may stand for; either may be closed first. */
+  async openBelow(path: string): Promise<NativeStore> {
+    const handle = await this.#run('open a directory', () => binding.openStoreBelow(this.handle, path));
+    return new NativeStore(resolve(this.root, path), handle);
+  }
+
+  /** Bytes of all files in a directory and below. */
+  countBytes(path: string): Promise<number> {
+    return this.#run('look into a directory', () => binding.countBytes(this.handle, path));
+  }
+
+  /** Creates a file, which must not exist. Resolves to its descriptor, for the caller to close. */
+  createFile(path: string): Promise<number> {
+    return this.#run('create a file', () => binding.createFile(this.handle, path));
+  }
+
   makeDirectory(path: string, hold: boolean): Promise<void> {
     return this.#run('create a directory', () => binding.makeDirectory(this.handle, path, hold));
   }

@@ -94,6 +94,10 @@ Status Directory::open(const std::string& path) {
   return root_.valid() ? Status() : Status::system(errno, "open", path);
 }
 
+Status Directory::open_in(Directory& parent, const std::string& path) {
+  return parent.open_below(path, kOpenDirectory, 0, root_);
+}
+
 Status Directory::open_below(const std::string& path, int flags, mode_t mode, UniqueFd& file) {
   if (!stays_below(path)) return Status::system(EXDEV, "openat2", path);
   file = UniqueFd(open_resolved(root_.get(), path.empty() ? "." : path, flags | O_CLOEXEC, mode));
@@ -198,6 +202,13 @@ Status Directory::list(const std::string& path, std::vector<std::string>& names)
   if (!status.ok()) return status;
   const int error = list_names(std::move(directory), names);
   return error == 0 ? Status() : Status::system(error, "readdir", path);
+}
+
+Status Directory::count_bytes(const std::string& path, uint64_t& bytes) {
+  UniqueFd directory;
+  Status status = open_below(path, kOpenDirectory, 0, directory);
+  if (status.ok()) bytes = bytes_below(std::move(directory));
+  return status;
 }
 
 Status Directory::rename(const std::string& from, const std::string& to) {

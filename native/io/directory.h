@@ -19,6 +19,8 @@ namespace snapshard {
 class Directory {
  public:
   Status open(const std::string& path);
+  // A directory below another, which may be closed before it.
+  Status open_in(Directory& parent, const std::string& path);
 
   Status make_directory(const std::string& path, bool hold);
   // A new file, open for writing.
@@ -32,6 +34,8 @@ class Directory {
   Status read_tail(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
   // Reopens the directory, so that a network file system asks its server again.
   Status list(const std::string& path, std::vector<std::string>& names);
+  // Of the regular files in a directory and below; what vanishes meanwhile counts nothing.
+  Status count_bytes(const std::string& path, uint64_t& bytes);
   // Never replaces anything.
   Status rename(const std::string& from, const std::string& to);
   Status sync(const std::string& path);

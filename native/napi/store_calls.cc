@@ -38,11 +38,23 @@ Napi::Value run(Napi::Env env, const std::shared_ptr<Store>& store, Work work, E
   return promise;
 }
 
-Napi::Value open_store(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const std::string path = to_text(info[0], "a path");
+// A store whose thread runs and whose directory is yet to be opened.
+struct NewStore {
+  std::shared_ptr<Environment> environment;
+  uint32_t handle;
+  uint64_t promise;
+
+  void settle(Status status) const {
+    environment->queue->post([store = *this, result = std::move(status)](Napi::Env js) {
+      if (result.ok()) return store.environment->resolve(js, store.promise, Napi::Number::New(js, store.handle));
+      store.environment->end_store(store.handle);
+      store.environment->reject(js, store.promise, result);
+    });
+  }
+};
+
+NewStore begin_store(Napi::Env env, const std::shared_ptr<Store>& store, Napi::Promise& promise) {
   const auto environment = Environment::of(env).shared_from_this();
-  const auto store = std::make_shared<Store>();
   try {
     store->thread.start();
   } catch (const std::system_error&) {
@@ -50,14 +62,36 @@ Napi::Value open_store(const Napi::CallbackInfo& info) {
   }
   const uint32_t handle = environment->next_handle();
   environment->stores.emplace(handle, store);
+  return {environment, handle, environment->open_promise(env, promise)};
+}
+
+Napi::Value open_store(const Napi::CallbackInfo& info) {
+  const std::string path = to_text(info[0], "a path");
+  const auto store = std::make_shared<Store>();
   Napi::Promise promise;
-  const uint64_t id = environment->open_promise(env, promise);
-  store->thread.post([environment, id, handle, path](Directory* directory) {
-    Status status = directory != nullptr ? directory->open(path) : Status::failure(Failure::kClosed, "closed");
-    environment->queue->post([environment, id, handle, result = std::move(status)](Napi::Env js) {
-      if (result.ok()) return environment->resolve(js, id, Napi::Number::New(js, handle));
-      environment->end_store(handle);
-      environment->reject(js, id, result);
+  const NewStore opening = begin_store(info.Env(), store, promise);
+  store->thread.post([opening, path](Directory* directory) {
+    opening.settle(directory != nullptr ? directory->open(path) : Status::failure(Failure::kClosed, "closed"));
+  });
+  return promise;
+}
+
+// The parent's thread opens the directory, and hands it over.
+Napi::Value open_store_below(const Napi::CallbackInfo& info) {
+  const auto parent = find_store(info);
+  const std::string path = to_text(info[1], "a path");
+  const auto store = std::make_shared<Store>();
+  Napi::Promise promise;
+  const NewStore opening = begin_store(info.Env(), store, promise);
+  parent->thread.post([opening, store, path](Directory* outer) {
+    const auto opened = std::make_shared<Directory>();
+    Status status =
+        outer != nullptr ? opened->open_in(*outer, path) : Status::failure(Failure::kClosed, "the store is closed");
+    if (!status.ok()) return opening.settle(std::move(status));
+    store->thread.post([opening, opened](Directory* directory) {
+      if (directory == nullptr) return opening.settle(Status::failure(Failure::kClosed, "closed"));
+      *directory = std::move(*opened);
+      opening.settle({});
     });
   });
   return promise;
@@ -153,6 +187,23 @@ Napi::Value list(const Napi::CallbackInfo& info) {
       });
 }
 
+Napi::Value count_bytes(const Napi::CallbackInfo& info) {
+  const auto bytes = std::make_shared<uint64_t>(0);
+  return run(
+      info.Env(), find_store(info),
+      [path = to_text(info[1], "a path"), bytes](Directory& directory) { return directory.count_bytes(path, *bytes); },
+      [bytes](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, static_cast<double>(*bytes)); });
+}
+
+// Whoever receives the descriptor closes it.
+Napi::Value create_file(const Napi::CallbackInfo& info) {
+  const auto file = std::make_shared<UniqueFd>();
+  return run(
+      info.Env(), find_store(info),
+      [path = to_text(info[1], "a path"), file](Directory& directory) { return directory.create_file(path, *file); },
+      [file](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, file->release()); });
+}
+
 Napi::Value rename(const Napi::CallbackInfo& info) {
   return run(info.Env(), find_store(info),
              [from = to_text(info[1], "a path"), to = to_text(info[2], "a path")](Directory& directory) {
@@ -190,12 +241,15 @@ Napi::Value reclaim(const Napi::CallbackInfo& info) {
 
 void export_store_calls(Napi::Env env, Napi::Object exports) {
   export_call<open_store>(env, exports, "openStore");
+  export_call<open_store_below>(env, exports, "openStoreBelow");
   export_call<close_store>(env, exports, "closeStore");
   export_call<make_directory>(env, exports, "makeDirectory");
   export_call<write_files>(env, exports, "writeFiles");
   export_call<read_bytes<&Directory::read_file>>(env, exports, "readFile");
   export_call<read_bytes<&Directory::read_tail>>(env, exports, "readTail");
   export_call<list>(env, exports, "list");
+  export_call<count_bytes>(env, exports, "countBytes");
+  export_call<create_file>(env, exports, "createFile");
   export_call<rename>(env, exports, "rename");
   export_call<sync_directories>(env, exports, "syncDirectories");
   export_call<remove_tree>(env, exports, "removeTree");

@@ -5,6 +5,9 @@ import { nameContent } from './tree.js';
 
 /** What this stands for only where a save of several ranks goes through it. */
 type Unused =
+  | 'openStoreBelow'
+  | 'countBytes'
+  | 'createFile'
   | 'capabilities'
   | 'allocateLease'
   | 'disposeLease'

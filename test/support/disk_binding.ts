@@ -4,7 +4,7 @@ import { XXHash128 } from 'xxhash-addon';
 import type { NativeBinding, StoreHandle } from '../../lib/binding.js';
 import { nativeError } from './fake_binding.js';
 
-type StoreCalls = Pick<NativeBinding, 'digest' | 'openStore' | 'closeStore' | 'readFile' | 'readTail' | 'list'>;
+type StoreCalls = Pick<NativeBinding, 'digest' | 'openStore' | 'openStoreBelow' | 'closeStore' | 'readFile' | 'readTail' | 'list'>;
 
 /** What a test may change while the calls go on. */
 export const disk = {
@@ -44,23 +44,31 @@ async function readPlain(path: string): Promise<Buffer> {
   return readFile(path);
 }
 
+async function openStore(path: string): Promise<StoreHandle> {
+  try {
+    const directory = await open(path, 'r');
+    const isDirectory = (await directory.stat()).isDirectory();
+    await directory.close();
+    if (!isDirectory) throw nativeError('system', 'ENOTDIR', 'open');
+  } catch (error) {
+    throw asNative(error);
+  }
+  handles += 1;
+  disk.open.set(handles, path);
+  return handles;
+}
+
 /** The calls of the add-on that read directories, by way of Node: for tests that need no more. */
 export const binding: StoreCalls = {
   digest: (bytes) => XXHash128.hash(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString('hex'),
 
-  async openStore(path) {
-    try {
-      const directory = await open(path, 'r');
-      const isDirectory = (await directory.stat()).isDirectory();
-      await directory.close();
-      if (!isDirectory) throw nativeError('system', 'ENOTDIR', 'open');
-    } catch (error) {
-      throw asNative(error);
-    }
-    handles += 1;
-    disk.open.set(handles, path);
-    return handles;
-  },
+  openStore,
+
+  openStoreBelow: (store, path) =>
+    call('openStoreBelow', store, path, async (absolute) => {
+      if ((await lstat(absolute)).isSymbolicLink()) throw nativeError('system', 'ELOOP', 'openat2', path);
+      return openStore(absolute);
+    }),
 
   closeStore(store) {
     disk.open.delete(store);

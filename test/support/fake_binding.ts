@@ -69,6 +69,18 @@ export class FakeBinding implements NativeBinding {
     return this.#do('openStore', path, () => ++this.#handles);
   }
 
+  openStoreBelow(_store: number, path: string): Promise<number> {
+    return this.#do('openStoreBelow', path, () => ++this.#handles);
+  }
+
+  countBytes(_store: number, path: string): Promise<number> {
+    return this.#do('countBytes', path, () => 0);
+  }
+
+  createFile(_store: number, path: string): Promise<number> {
+    return this.#do('createFile', path, () => fail('EIO', 'openat2', path));
+  }
+
   closeStore(): Promise<void> {
     return this.#do('closeStore', '', () => undefined);
   }
