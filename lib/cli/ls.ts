@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { SnapshardError } from '../errors.js';
 import { type ListedCheckpoint, listCheckpoints } from '../restore/list.js';
-import { openStored } from '../restore/open.js';
+import { openOwn } from '../restore/open.js';
+import { NativeStore } from '../store/native_store.js';
 import { findMissing } from '../restore/whole.js';
 import { folderBytes } from './disk.js';
 import { ExitCode } from './exit_code.js';
@@ -24,24 +25,33 @@ interface Row {
 
 /** `snapshard ls` */
 export async function ls(root: string, options: Options, terminal: Terminal): Promise<ExitCode> {
-  const rows: Row[] = [];
-  const all = await listCheckpoints(root);
-  const bytes = await folderBytes(root, all.map(({ name }) => name));
-  for (const [index, listed] of all.entries()) {
-    const row = await rowOf(listed, bytes[index]!, options.quick ?? false);
-    if (row !== undefined) rows.push(row);
-  }
+  const rows = await rowsOf(root, options.quick ?? false);
   if (options.json) terminal.printJson({ root, checkpoints: rows.map(jsonOf) });
   else if (rows.length === 0) terminal.note(`${root} holds no checkpoint.`);
   else terminal.print(linesOf(root, rows, terminal.width));
   return rows.some(({ damaged }) => damaged !== undefined) ? ExitCode.Finding : ExitCode.Fine;
 }
 
+async function rowsOf(root: string, quick: boolean): Promise<Row[]> {
+  const store = await NativeStore.open(root);
+  const rows: Row[] = [];
+  try {
+    for (const listed of await listCheckpoints(root)) {
+      const row = await rowOf(store, listed, quick);
+      if (row !== undefined) rows.push(row);
+    }
+  } finally {
+    await store.close();
+  }
+  return rows;
+}
+
 /** `undefined` for one that was removed meanwhile. */
-async function rowOf(listed: ListedCheckpoint, bytes: number, quick: boolean): Promise<Row | undefined> {
+async function rowOf(store: NativeStore, listed: ListedCheckpoint, quick: boolean): Promise<Row | undefined> {
+  const bytes = await folderBytes(store, listed.name);
   if (quick || listed.damaged !== undefined) return { listed, bytes, tensors: undefined, damaged: listed.damaged };
   try {
-    return { listed, bytes, ...(await lookInto(listed.path)) };
+    return { listed, bytes, ...(await lookInto(store, listed.name)) };
   } catch (error) {
     if (!(error instanceof SnapshardError)) throw error;
     if (error.code === 'ERR_SNAPSHARD_NOT_FOUND') return undefined;
@@ -49,8 +59,8 @@ async function rowOf(listed: ListedCheckpoint, bytes: number, quick: boolean): P
   }
 }
 
-async function lookInto(path: string): Promise<Pick<Row, 'tensors' | 'damaged'>> {
-  const opened = await openStored(path);
+async function lookInto(root: NativeStore, name: string): Promise<Pick<Row, 'tensors' | 'damaged'>> {
+  const opened = await openOwn(root, name);
   try {
     return { tensors: opened.stored.tensors.size, damaged: await findMissing(opened) };
   } finally {

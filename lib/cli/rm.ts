@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { SnapshardError } from '../errors.js';
 import { type ListedCheckpoint, listCheckpoints } from '../restore/list.js';
+import { NativeStore } from '../store/native_store.js';
 import { removeCheckpoint } from '../store/remove_checkpoint.js';
 import { folderBytes } from './disk.js';
 import { ExitCode } from './exit_code.js';
@@ -43,8 +44,12 @@ async function find(root: string, steps: ReadonlySet<number>): Promise<Victim[]>
     const message = `${root} has no checkpoint of step ${missing.join(', ')}. Nothing was removed.`;
     throw new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: root });
   }
-  const bytes = await folderBytes(root, found.map(({ name }) => name));
-  return found.map((listed, index) => ({ listed, bytes: bytes[index]! }));
+  const store = await NativeStore.open(root);
+  try {
+    return await Promise.all(found.map(async (listed) => ({ listed, bytes: await folderBytes(store, listed.name) })));
+  } finally {
+    await store.close();
+  }
 }
 
 function describe({ listed, bytes }: Victim): string {
