@@ -34,6 +34,7 @@ struct name {
 static const struct name calls[] = {
     {"fallocate", __NR_fallocate},
     {"flock", __NR_flock},
+    {"ftruncate", __NR_ftruncate},
     {"io_uring_enter", __NR_io_uring_enter},
     {"io_uring_register", __NR_io_uring_register},
     {"io_uring_setup", __NR_io_uring_setup},
@@ -44,6 +45,7 @@ static const struct name calls[] = {
     {"renameat2", __NR_renameat2},
     {"statx", __NR_statx},
     {"sync_file_range", __NR_sync_file_range},
+    {"unlinkat", __NR_unlinkat},
 };
 
 static const struct name errors[] = {

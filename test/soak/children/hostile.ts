@@ -37,13 +37,16 @@ function codeOf(error: unknown): string | undefined {
 }
 
 async function run(name: string, operation: Operation): Promise<void> {
-  const late = sleep(deadline_ms, 'late', { ref: false });
+  const patience = new AbortController();
+  const late = sleep(deadline_ms, 'late', { signal: patience.signal });
+  late.catch(() => undefined);
   const ended = operation({ root, dice }).then(() => 'done', (error: unknown) => {
     const code = codeOf(error);
     if (code === undefined) findings.push(`${name}: an error without a code: ${textOf(error)}`);
     return code ?? 'no code';
   });
   const end = await Promise.race([ended, late]);
+  patience.abort();
   if (end === 'late') findings.push(`${name} hangs`);
   ends.set(`${name}: ${end}`, (ends.get(`${name}: ${end}`) ?? 0) + 1);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Checkpoint,
@@ -105,7 +105,10 @@ function withFile(path: string, flags: number, use: (file: number) => void): voi
   }
 }
 
-const fileOf = ({ root, dice }: Surroundings): string => join(root, `step-000000000${1 + dice.below(3)}`, 'config.json');
+function fileOf({ root, dice }: Surroundings): string {
+  const names = readdirSync(root).filter((name) => name.startsWith('step-'));
+  return join(root, dice.anyOf(names) ?? '', 'config.json');
+}
 
 /** What the class must find: code that trusts names. */
 const planted = {
@@ -130,10 +133,12 @@ export type HostilePlant = keyof typeof planted;
 /** Plants fail in many ways that do not count: only what they let happen does. */
 export function plantOf(plant: HostilePlant): Operation {
   return async (surroundings) => {
-    try {
-      for (let times = 0; times < 300; times += 1) await planted[plant](surroundings);
-    } catch (error) {
-      if (plant === 'uncoded' || error instanceof assert.AssertionError) throw error;
+    for (let times = 0; times < 1000; times += 1) {
+      try {
+        await planted[plant](surroundings);
+      } catch (error) {
+        if (plant === 'uncoded' || error instanceof assert.AssertionError) throw error;
+      }
     }
   };
 }
