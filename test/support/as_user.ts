@@ -2,7 +2,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export interface Action {
-  readonly do: 'save' | 'saveAsRanks' | 'sessions' | 'latest' | 'list' | 'remove' | 'die';
+  readonly do: 'save' | 'saveAsRanks' | 'sessions' | 'modes' | 'latest' | 'list' | 'remove' | 'die';
   readonly step?: number;
   readonly overwrite?: boolean;
   readonly fill?: number;

@@ -1,5 +1,6 @@
 /** Does one thing after the other as the user and with the umask that it was started with; prints how each ended, as JSON. */
-import { readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { CheckpointWriter, latestCheckpoint, listCheckpoints, removeCheckpoint } from 'snapshard';
 
 const { root, umask, actions } = JSON.parse(process.argv[2]);
@@ -52,12 +53,27 @@ async function die({ step }) {
   process.kill(process.pid, 'SIGKILL');
 }
 
+/** Of sessions, which are there for as long as their writers. */
+function modesOfSessions() {
+  const names = readdirSync(root, { recursive: true }).filter((name) => name.startsWith('.session-'));
+  const modesOf = (isDirectory) => [
+    ...new Set(
+      names
+        .map((name) => lstatSync(join(root, name)))
+        .filter((status) => status.isDirectory() === isDirectory)
+        .map(({ mode }) => mode & 0o7777),
+    ),
+  ];
+  return { files: modesOf(false), directories: modesOf(true), names: names.join(' ') };
+}
+
 const known = {
   save,
   saveAsRanks,
   latest,
   die,
   sessions: ({ step, runId }) => saveAsRanks({ step, runId, whenMet: () => readdirSync(root, { recursive: true }) }),
+  modes: ({ step, runId }) => saveAsRanks({ step, runId, whenMet: modesOfSessions }),
   remove: ({ step }) => removeCheckpoint(root, step),
   list: async () => (await listCheckpoints(root)).map(({ name, damaged }) => ({ name, damaged: damaged !== undefined })),
 };
