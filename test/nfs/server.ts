@@ -25,7 +25,7 @@ export const server = {
 
 /** How fast the network of a client is, both ways, so that there is a middle of things. */
 export function slowDown(client: Client, megabitPerSecond: number): void {
-  const options = ['root', 'netem', 'rate', `${megabitPerSecond}mbit`, 'delay', '2ms', 'limit', '100000'];
+  const options = ['root', 'netem', 'rate', `${megabitPerSecond}mbit`, 'delay', '20ms', 'limit', '100000'];
   run('tc', '-n', `client${client}`, 'qdisc', 'replace', 'dev', 'eth0', ...options);
   run('tc', 'qdisc', 'replace', 'dev', `server${client}`, ...options);
 }

@@ -91,7 +91,8 @@ async function answer({ action, argument }) {
   try {
     return { result: (await actions[action](argument)) ?? {} };
   } catch (error) {
-    const { code = error.name, message, errno, cause } = error;
+    const { message, errno, cause } = error;
+    const code = typeof error.code === 'string' ? error.code : error.name;
     return { error: { code, message, errno: errno ?? cause?.errno } };
   }
 }
