@@ -61,7 +61,7 @@ async function explain(store: Store, digest: string | undefined, cause: unknown)
     const message = `${store.root} was removed or replaced while it was read: look again for what is there.`;
     return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, details);
   }
-  const missing = hasErrno(cause, 'ENOENT') ? `${cause.path ?? 'a file'} is missing.` : undefined;
+  const missing = hasErrno(cause, 'ENOENT', 'ESTALE') ? `${cause.path ?? 'a file'} is missing.` : undefined;
   if (missing === undefined && cause.code !== 'ERR_SNAPSHARD_CORRUPT') return cause;
   const message = `${store.root} is damaged: ${missing ?? cause.message}`;
   return new SnapshardError('ERR_SNAPSHARD_CORRUPT', message, details);

@@ -32,11 +32,17 @@ const remedyOfCode: Partial<Record<SnapshardErrorCode, string>> = {
   ERR_SNAPSHARD_NOT_FOUND: 'It does not exist: create it, or correct the path.',
   ERR_SNAPSHARD_NOT_A_DIRECTORY: 'A file is where a directory was expected: correct the path.',
   ERR_SNAPSHARD_READ_ONLY: 'The file system is mounted read-only: remount it, or choose another root.',
-  ERR_SNAPSHARD_PERMISSION: 'This process may not: check the owner and the mode.',
+  ERR_SNAPSHARD_PERMISSION: 
+    'This process may not: check the owner and the mode; over NFS the server may take root for nobody (root_squash).',
   ERR_SNAPSHARD_TOO_MANY_FILES: 'No file descriptor is free: close some, or raise the limit (`ulimit -n`).',
   ERR_SNAPSHARD_NO_MEMORY: 'The system has no memory for it: ask for less (`stagingBytes`), or free some.',
   ERR_SNAPSHARD_IO_URING_UNAVAILABLE:
     "The kernel denies io_uring here (see capabilities()): open the writer with engine 'auto' or 'pwrite'.",
+};
+
+const remedyOfErrno: Readonly<Record<string, string>> = {
+  ESTALE: 'It was deleted or replaced on the server: open the writer, or the checkpoint, again.',
+  ETIMEDOUT: 'The server does not answer, and the mount waits no longer (`soft`): try again when it does.',
 };
 
 const lostContext =
@@ -121,6 +127,6 @@ function messageOf(
     code === 'ERR_SNAPSHARD_NO_SPACE' && context.neededBytes !== undefined
       ? ` The save needs ${context.neededBytes} bytes.`
       : '';
-  const remedy = remedyOfCode[code] ?? context.remedy ?? 'The system reported it; nothing was published.';
+  const remedy = remedyOfErrno[error.errnoName] ?? remedyOfCode[code] ?? context.remedy ?? 'The system reported it; nothing was published.';
   return `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${path === undefined ? '' : ` on ${path}`}.${needed} ${remedy}`;
 }

@@ -9,6 +9,7 @@ import {
 import { listGenerations, type Generation } from './generations.js';
 import { hasErrno } from './native_error.js';
 import type { Store, StoreFile } from './store.js';
+import { givenUp } from './taken.js';
 
 /** A save under way: a directory that is ours until it is published or given up. */
 export interface PartialCheckpoint {
@@ -96,7 +97,7 @@ async function complete(store: Store, partial: PartialCheckpoint, files: readonl
   try {
     await Promise.all([written, synced]);
   } catch (error) {
-    throw hasErrno(error, 'ENOENT') ? givenUp(partial, store.root, error) : error;
+    throw hasErrno(error, 'ENOENT', 'ESTALE') ? givenUp(partial, store.root, error) : error;
   }
 }
 
@@ -189,9 +190,4 @@ function requireFree(published: readonly Generation[], step: number, overwrite: 
 function stepExists(step: number, name: string, root: string, cause?: unknown): SnapshardError {
   const message = `Step ${step} is published already (${name}): save another step, or replace it with overwrite: true.`;
   return new SnapshardError('ERR_SNAPSHARD_STEP_EXISTS', message, { cause, path: `${root}/${name}` });
-}
-
-function givenUp(partial: PartialCheckpoint, root: string, cause: unknown): SnapshardError {
-  const message = `Another process took ${partial.path} away: is a second writer at work on step ${partial.step}?`;
-  return new SnapshardError('ERR_SNAPSHARD_GIVEN_UP', message, { cause, path: `${root}/${partial.path}` });
 }

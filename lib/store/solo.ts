@@ -5,6 +5,7 @@ import { newNonce } from './nonce.js';
 import type { Ending, Interruption, ListedContents, Publication, RankFiles, SaveFacts, SaveProtocol } from './protocol.js';
 import { giveUp, preparePartial, publish } from './publish.js';
 import type { Store, StoreFile } from './store.js';
+import { explainTaken } from './taken.js';
 
 /** A save of one process, which needs nobody's leave. */
 export class Solo implements SaveProtocol {
@@ -48,10 +49,11 @@ export class Solo implements SaveProtocol {
   }
 
   async giveUp(failure: unknown): Promise<Ending> {
-    if (this.#begun) {
-      await giveUp(this.#store, { step: this.#facts.step, nonce: this.nonce, path: this.path });
-    }
-    return { failure };
+    if (!this.#begun) return { failure };
+    const partial = { step: this.#facts.step, nonce: this.nonce, path: this.path };
+    const explained = await explainTaken(this.#store, partial, failure);
+    await giveUp(this.#store, partial);
+    return { failure: explained };
   }
 }
 

@@ -1,44 +1,50 @@
 /**
- * Runs every scenario over every pair of mounts: `main.ts LABEL MOUNT MOUNT [LABEL MOUNT MOUNT]…`. Each two
- * mounts are one directory, seen by two clients. Ends with `N passed, N failed`.
+ * `main.ts [PART[=PATTERN]]…` runs the parts, or all of them; of a part, the trials whose mounts and name match the
+ * pattern. Ends with `N passed, N failed`.
  */
 import Table from 'cli-table3';
-import { endIdle } from './fleet.js';
-import { makeRoots, scenarios, type Latencies } from './scenarios.js';
+import { faults } from './faults/part.js';
+import { ranks } from './ranks/part.js';
+import { suite } from './suite.js';
+import type { Part, Trial } from './trial.js';
 
-function describe(latencies: Latencies): string {
-  if (latencies.length === 0) return '';
-  const sorted = [...latencies].sort((left, right) => left - right);
-  const [least, median, most] = [sorted[0]!, sorted[Math.floor(sorted.length / 2)]!, sorted.at(-1)!];
-  return `${median.toFixed(0)} ms (${least.toFixed(0)} to ${most.toFixed(0)})`;
-}
-
-const head = ['mounts', 'scenario', 'result', 'from durable to resolved on all ranks'];
-const table = new Table({ head, style: { head: [], border: [], compact: true } });
+const parts: Readonly<Record<string, () => Part>> = { ranks, suite, faults };
+const table = new Table({ head: ['mounts', 'trial', 'result', ''], style: { head: [], border: [], compact: true } });
 let passed = 0;
 let failed = 0;
 
-async function runAll(label: string, mounts: readonly string[]): Promise<void> {
-  for (const [index, scenario] of scenarios.entries()) {
-    const started_ms = performance.now();
-    let outcome = 'passed';
-    let latencies: Latencies = [];
-    try {
-      latencies = await scenario.run(makeRoots(mounts, `${label.replace(/\W/g, '-')}-${index}`));
-      passed += 1;
-    } catch (error) {
-      outcome = 'FAILED';
-      failed += 1;
-      console.error(error);
-    }
-    console.log(`${label}: ${scenario.name}: ${outcome}, ${((performance.now() - started_ms) / 1000).toFixed(1)} s`);
-    table.push([label, scenario.name, outcome, describe(latencies)]);
+async function runOne({ mounts, name, run }: Trial): Promise<void> {
+  const started_ms = performance.now();
+  let outcome = 'FAILED';
+  let note = '';
+  try {
+    note = await run();
+    outcome = 'passed';
+    passed += 1;
+  } catch (error) {
+    failed += 1;
+    console.error(error);
   }
+  console.log(`${mounts}: ${name}: ${outcome}, ${((performance.now() - started_ms) / 1000).toFixed(1)} s ${note}`);
+  table.push([mounts, name, outcome, note]);
 }
 
-const columns = process.argv.slice(2);
-for (let at = 0; at < columns.length; at += 3) await runAll(columns[at]!, columns.slice(at + 1, at + 3));
-await endIdle();
+async function runPart(name: string, pattern = ''): Promise<void> {
+  const make = parts[name];
+  if (make === undefined) throw new Error(`There is no part ${name}: there are ${Object.keys(parts).join(', ')}.`);
+  const part = make();
+  const wanted = new RegExp(pattern);
+  for (const trial of part.trials) {
+    if (wanted.test(`${trial.mounts}: ${trial.name}`)) await runOne(trial);
+  }
+  await part.end();
+}
+
+const asked = process.argv.slice(2);
+for (const each of asked.length > 0 ? asked : Object.keys(parts)) {
+  const [name = '', ...pattern] = each.split('=');
+  await runPart(name, pattern.join('='));
+}
 console.log(table.toString());
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

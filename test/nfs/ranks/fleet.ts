@@ -1,5 +1,5 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { OrderedProcess, type Answer as AnswerOf } from '../ordered_process.js';
 
 const program = fileURLToPath(new URL('rank.mjs', import.meta.url));
 
@@ -11,17 +11,7 @@ export interface Saved {
   resolved_ms: number;
 }
 
-export interface Failed {
-  code: string;
-  message: string;
-  ranks?: number[];
-}
-
-/** Not both: `error` is what a rank's call was rejected with. */
-export interface Answer {
-  result?: Partial<Saved>;
-  error?: Failed;
-}
+export type Answer = AnswerOf<Partial<Saved>>;
 
 export interface SaveOrder {
   step: number;
@@ -38,46 +28,21 @@ export interface OpenOptions {
 }
 
 /** A process that is one rank, or will be. */
-export class RankProcess {
-  readonly #child: ChildProcess;
-  readonly #died: Promise<Answer>;
-
+export class RankProcess extends OrderedProcess {
   constructor() {
-    this.#child = fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    this.#died = new Promise((resolve) => {
-      this.#child.once('exit', () => {
-        resolve({ error: { code: 'DIED', message: 'The process has ended.' } });
-      });
-    });
+    super(program);
   }
 
   open(options: OpenOptions): Promise<Answer> {
-    return this.#ask('open', options);
+    return this.ask('open', options);
   }
 
   save(order: SaveOrder): Promise<Answer> {
-    return this.#ask('save', order);
+    return this.ask('save', order);
   }
 
   close(): Promise<Answer> {
-    return this.#ask('close', {});
-  }
-
-  /** As a machine that stops: without a last word. */
-  async kill(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.#died;
-  }
-
-  #ask(action: string, argument: object): Promise<Answer> {
-    const answered = new Promise<Answer>((resolve) => {
-      this.#child.once('message', (message) => {
-        resolve(message as Answer);
-      });
-    });
-    // One that has ended cannot be told any more, and `#died` says so.
-    this.#child.send({ action, argument }, () => undefined);
-    return Promise.race([answered, this.#died]);
+    return this.ask('close', {});
   }
 }
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkCheckpoint } from '../../examples/check.js';
-import { ranksDirectory } from '../../lib/layout/names.js';
-import { isComplete } from '../../lib/ranks/session.js';
-import { NativeStore } from '../../lib/store/native_store.js';
+import { checkCheckpoint } from '../../../examples/check.js';
+import { ranksDirectory } from '../../../lib/layout/names.js';
+import { isComplete } from '../../../lib/ranks/session.js';
+import { NativeStore } from '../../../lib/store/native_store.js';
 import { Fleet, takeProcess, type Answer, type Saved } from './fleet.js';
 
 const worldSize = 8;
@@ -17,7 +17,7 @@ export type Latencies = number[];
 export interface Scenario {
   name: string;
   /** @param roots one directory, empty at first, as each mount has it */
-  run(roots: readonly string[]): Promise<Latencies>;
+  readonly run: (roots: readonly string[]) => Promise<Latencies>;
 }
 
 /** The published step, checked through each mount, by a reader that shares no code with the library. */
@@ -232,9 +232,3 @@ const births: Scenario = {
 };
 
 export const scenarios: readonly Scenario[] = [ticks, births, saving, failing, absent, midway, leaderless, rivals];
-
-/** Makes a directory through the first mount, and names it as each has it. */
-export function makeRoots(mounts: readonly string[], name: string): string[] {
-  mkdirSync(join(mounts[0]!, name));
-  return mounts.map((mount) => join(mount, name));
-}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { MiB } from '../../support/bytes.js';
+import { server } from '../server.js';
+import type { Trial } from '../trial.js';
+import { atShare, publishing, stopAt, type Moment } from './moments.js';
+import { errorOf, resultOf, Saver } from './saver.js';
+import { overAll, withSetting } from './setting.js';
+import { expectWhole } from './whole.js';
+
+const bytes = 48 * MiB;
+const megabitPerSecond = 200;
+const deadlineMs = 8000;
+
+/**
+ * For good, as far as the process can tell that saves: nothing answers until it has ended.
+ * @returns what it said when it was closed
+ */
+async function saveWithoutEnd(root: string, moment: Moment): Promise<string> {
+  const saver = new Saver();
+  try {
+    resultOf(await saver.open(root, { deadlineMs }));
+    const { answer } = await stopAt(moment, (onTold) => saver.save({ step: 1, bytes }, onTold));
+    errorOf(await answer, 'DEADLINE');
+    // The grace that a device has passes before the writer is given up.
+    resultOf(await saver.close());
+    await saver.ended();
+    return moment.name;
+  } finally {
+    await saver.kill();
+    server.start();
+  }
+}
+
+const deadlines = overAll('server gone for good: fails at its deadline, closes, ends', ['sync'], (version, exporting) =>
+  withSetting(version, { options: ['no_root_squash', exporting], megabitPerSecond }, async ({ roots: [root], savers }) => {
+    const told: string[] = [];
+    for (const moment of [atShare(0), atShare(0.5), publishing]) {
+      told.push(await saveWithoutEnd(root!, moment));
+      const [saver] = savers;
+      resultOf(await saver!.open(root!));
+      resultOf(await saver!.save({ step: 2, bytes: 3 * MiB, overwrite: true }));
+      resultOf(await saver!.close());
+      await expectWhole(root!, saver!);
+    }
+    return told.join(', ');
+  }),
+);
+
+const again = overAll('server gone beyond the deadline, and back: another writer of the process saves', ['async'], (version, exporting) =>
+  withSetting(version, { options: ['no_root_squash', exporting], megabitPerSecond }, async ({ roots: [root], savers: [saver] }) => {
+    resultOf(await saver!.open(root!, { deadlineMs }));
+    try {
+      const { answer } = await stopAt(atShare(0.5), (onTold) => saver!.save({ step: 1, bytes }, onTold));
+      errorOf(await answer, 'DEADLINE');
+    } finally {
+      server.start();
+    }
+    resultOf(await saver!.close());
+    resultOf(await saver!.open(root!, { deadlineMs: 60_000 }));
+    resultOf(await saver!.save({ step: 1, bytes }));
+    assert.deepEqual(await expectWhole(root!, saver!), [1]);
+    return '';
+  }),
+);
+
+const aborted = overAll('server gone in a restore: an abort ends it', ['sync'], (version, exporting) =>
+  withSetting(version, { options: ['no_root_squash', exporting], megabitPerSecond }, async ({ roots: [root], savers: [saver] }) => {
+    resultOf(await saver!.open(root!));
+    const { path } = resultOf(await saver!.save({ step: 1, bytes }));
+    resultOf(await saver!.openCheckpoint(path));
+    try {
+      const { answer } = await stopAt(atShare(0.3), (onTold) => saver!.read(onTold, 6000));
+      const { error } = await answer;
+      assert.equal(error?.code, 'TimeoutError', error?.message);
+    } finally {
+      server.start();
+    }
+    resultOf(await saver!.read());
+    return '';
+  }),
+);
+
+export const gone: readonly Trial[] = [...deadlines, ...again, ...aborted];

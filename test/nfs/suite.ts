@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Export, type Version } from './server.js';
+import type { Part, Trial } from './trial.js';
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+const vitest = join(repository, 'node_modules/vitest/vitest.mjs');
+/** On one processor that is slow in all that has to do with the kernel. */
+const timeout_ms = 15 * 60_000;
+
+/** What vitest's reporter `json` writes, as far as we need it. */
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numFailedTestSuites: number;
+  readonly success: boolean;
+}
+
+/** Runs the tests of `test/integration` with their roots in a folder. */
+async function runTests(folder: string): Promise<Report> {
+  const output = join(mkdtempSync(join(tmpdir(), 'snapshard-suite-')), 'report.json');
+  const timeouts = [`--testTimeout=${timeout_ms}`, `--hookTimeout=${timeout_ms}`, '--maxWorkers=1'];
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`];
+  const files = process.env.SNAPSHARD_NFS_FILES?.split(' ') ?? [];
+  const options = [vitest, 'run', '--project', 'integration', ...timeouts, ...reporters, ...files];
+  const env = { ...process.env, SNAPSHARD_TEST_FOLDER: folder, CI: '' };
+  const child = spawn(process.execPath, options, { cwd: repository, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  return JSON.parse(readFileSync(output, 'utf8')) as Report;
+}
+
+function trialOf(version: Version, place: string): Trial {
+  return {
+    mounts: `NFS ${version}`,
+    name: 'the tests of test/integration',
+    run: async () => {
+      const { numPassedTests, numFailedTests, numPendingTests, success } = await runTests(place);
+      const note = `${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`;
+      if (!success) throw new Error(note);
+      return note;
+    },
+  };
+}
+
+/** The integration tests on a mount with default options. `SNAPSHARD_NFS_FILES` names some of them. */
+export function suite(): Part {
+  const exported = new Export({ bytes: 2 ** 30 });
+  const versions = ['4.2', '3'] as const;
+  return {
+    trials: versions.map((version) => trialOf(version, exported.mount(1, version))),
+    end: () => {
+      exported.remove();
+      return Promise.resolve();
+    },
+  };
+}
