@@ -36,6 +36,7 @@ function valuesOf<Value>(ends: Ends<Value>): Value[] {
 function judge(failure: unknown, fault: Fault, roots: readonly string[]): void {
   if (!(failure instanceof RanksFailed)) throw failure;
   failure.failures.forEach(expectCoded);
+  if (fault.error === 'ESTALE' && failure.failures.some((error) => (error as SnapshardError).code === 'ERR_SNAPSHARD_SESSION_OVER')) return;
   const names = failure.failures.some((error) => {
     if (!(error instanceof SnapshardError)) return false;
     try {
@@ -56,7 +57,7 @@ function openRanks(scene: Scene, root: string, runId: string, deadlineMs: number
 
 function requestOf(scene: Scene, rank: number, step: number, overwrite: boolean) {
   const { tensors, files } = scene.request(step);
-  const own = Object.fromEntries(Object.entries(tensors as object).map(([name, tensor]) => [`${rank}.${name}`, tensor as never]));
+  const own = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`${rank}.${name}`, tensor]));
   return { step, tensors: own, overwrite, files };
 }
 

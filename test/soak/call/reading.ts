@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointWriter, latestCheckpoint, listCheckpoints, openCheckpoint, type Checkpoint } from 'snapshard';
+import { latestCheckpoint, listCheckpoints, openCheckpoint, type Checkpoint } from 'snapshard';
 import { MiB } from '../../support/bytes.js';
 import { expectNames, tellsOf } from './judge.js';
 import type { Phase, Stretch } from './phase.js';
@@ -17,13 +17,13 @@ async function pathOf(scene: Scene): Promise<string> {
 }
 
 /** A checkpoint that is open before, and read again after, whatever failed. */
-function reading(name: string, read: (scene: Scene, checkpoint: Checkpoint) => Promise<unknown>): Phase {
+function reading(name: string, read: (scene: Scene, checkpoint: Checkpoint) => Promise<void>): Phase {
   return {
     name,
     async prepare(scene): Promise<Stretch> {
       const checkpoint = await openCheckpoint(await pathOf(scene), scene.restoring);
-      const run = (): Promise<unknown> => read(scene, checkpoint);
-      return { roots: [scene.folder], run, check: async () => void (await run()), end: () => checkpoint.close() };
+      const run = (): Promise<void> => read(scene, checkpoint);
+      return { roots: [scene.folder], run, check: run, end: () => checkpoint.close() };
     },
   };
 }
@@ -122,7 +122,7 @@ const allocate: Phase = {
   name: 'allocate',
   async prepare(scene) {
     const root = scene.newRoot();
-    const writer: CheckpointWriter = await scene.openWriter(root);
+    const writer = await scene.openWriter(root);
     const run = (): Promise<void> => {
       writer.allocate(MiB + 1).dispose();
       return Promise.resolve();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointWriter, fileSource, listCheckpoints, openCheckpoint, type Tensors, type WriterOptions } from 'snapshard';
+import { CheckpointWriter, fileSource, listCheckpoints, openCheckpoint, type SaveRequest, type TensorInput, type WriterOptions } from 'snapshard';
 import { checkCheckpoint } from '../../../examples/check.js';
 import { bytesOf, KiB, MiB, randomBytes } from '../../support/bytes.js';
 import { leftoversIn } from '../invariant.js';
@@ -54,24 +54,25 @@ export class Scene {
     return CheckpointWriter.open(root, this.writerOptions);
   }
 
-  tensors(): Tensors {
+  tensors(): Record<string, TensorInput> {
     const of = (name: string): Uint8Array => this.#bytes.get(name)!;
-    const file = (source: { path: string } | { fd: number }, name: string, offset: number): Tensors => ({
-      [name]: { dtype: 'U8', shape: [of(name).length], data: fileSource({ ...source, offset, bytes: of(name).length }), group: 'other' },
-    });
+    const fromFile = (source: { path: string } | { fd: number }, name: string, offset: number): TensorInput => {
+      const { length } = of(name);
+      return { dtype: 'U8', shape: [length], data: fileSource({ ...source, offset, bytes: length }), group: 'other' };
+    };
     return {
       buffer: of('buffer'),
       shared: of('shared'),
-      ...file({ path: this.#file }, 'path', 0),
-      ...file({ fd: this.#descriptor }, 'descriptor', 7),
-    } as Tensors;
+      path: fromFile({ path: this.#file }, 'path', 0),
+      descriptor: fromFile({ fd: this.#descriptor }, 'descriptor', 7),
+    };
   }
 
   get sourcePath(): string {
     return this.#file;
   }
 
-  request(step: number, overwrite = false): { step: number; tensors: Tensors; overwrite: boolean; files: { note: string } } {
+  request(step: number, overwrite = false): SaveRequest & { tensors: Record<string, TensorInput> } {
     return { step, tensors: this.tensors(), overwrite, files: { note: 'beside the tensors' } };
   }
 

@@ -40,8 +40,10 @@ export class Trials {
     this.#onTrial = onTrial;
   }
 
-  async run(dice: Dice, plan: FaultPlan): Promise<void> {
-    const faults = faultsOf(this.#unit, await this.#record(), dice, plan);
+  /** @param only in place of what is planned */
+  async run(dice: Dice, plan: FaultPlan, only?: readonly Fault[]): Promise<void> {
+    const counts = await this.#record();
+    const faults = only ?? faultsOf(this.#unit, counts, dice, plan);
     const before = await this.#allocations();
     for (const fault of faults) await this.#try(fault);
     const lost = (await this.#allocations()) - before;

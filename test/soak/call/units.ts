@@ -51,3 +51,10 @@ export function unitOf(seed: number): Unit {
 }
 
 export const unitCount = all.length;
+
+/** The seed of one of them. */
+export function seedOf(setting: string, phase: string, on = false): number {
+  const seed = all.findIndex((unit) => unit.setting.name === setting && unit.phase.name === phase && unit.on === on);
+  if (seed < 0) throw new Error(`There is no ${phase} with ${setting}.`);
+  return seed;
+}

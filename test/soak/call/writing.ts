@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { listCheckpoints, removeCheckpoint, type CheckpointWriter, type Published } from 'snapshard';
 import { KiB } from '../../support/bytes.js';
 import { leftoversIn } from '../invariant.js';
+import { expectNames } from './judge.js';
 import { mayBePublished, type Came, type Phase, type Stretch } from './phase.js';
 import type { Scene } from './scene.js';
 
@@ -63,7 +64,7 @@ const saveInPlace = saving('save in place', async (scene, writer) => {
   try {
     const data = new Uint8Array(lease.buffer).fill(42);
     const request = scene.request(2);
-    return await writer.save({ ...request, tensors: { ...(request.tensors as object), lease: { dtype: 'U8', shape: [data.length], data: lease } }, inPlace: true });
+    return await writer.save({ ...request, tensors: { ...request.tensors, lease: data }, inPlace: true });
   } finally {
     lease.dispose();
   }
@@ -106,8 +107,9 @@ const abort: Phase = {
         saved.staged.then(() => { abort.abort(reason); }, () => undefined);
         return await saved.published;
       },
-      judge(failure) {
-        if (failure !== reason) throw failure;
+      judge(failure, fault) {
+        // What is refused may come first.
+        if (failure !== reason) expectNames(failure, fault, [root, scene.sourcePath]);
       },
       check: (came) => checkSave(scene, root, writer, came),
       end: () => endWriter(scene, root, writer),
