@@ -8,6 +8,7 @@ import {
   parseRankManifestName,
   ranksDirectory,
 } from '../layout/names.js';
+import { hasErrno } from '../store/native_error.js';
 import { NativeStore } from '../store/native_store.js';
 import { invalidArgument } from '../tensor/describe.js';
 import { defaultGroup } from '../tensor/tensor.js';
@@ -43,7 +44,10 @@ async function isFile(path: string): Promise<boolean> {
 
 async function hasRanks(store: NativeStore, names: readonly string[]): Promise<boolean> {
   if (!names.includes(ranksDirectory)) return false;
-  const ranks = await store.list(ranksDirectory).catch((): string[] => []);
+  const ranks = await store.list(ranksDirectory).catch((error: unknown): string[] => {
+    if (hasErrno(error, 'ENOTDIR', 'ELOOP', 'ENOENT')) return [];
+    throw error;
+  });
   return ranks.some((name) => parseRankManifestName(name) !== undefined);
 }
 

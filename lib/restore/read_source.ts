@@ -10,7 +10,6 @@ import type { StoredFile } from './stored.js';
 /** What the system says of a file that is not as the manifest lists it. */
 const faultOf: Readonly<Record<string, string>> = {
   ENOENT: 'is missing',
-  ESTALE: 'is missing',
   ENODATA: 'ends before it should',
   EFBIG: 'is longer than it should be',
 };
@@ -87,7 +86,7 @@ export class ReadSource {
 
   /** A file that is missing or short may only mean that the checkpoint was removed or replaced. */
   async #explain(error: unknown): Promise<unknown> {
-    if (!hasErrno(error, ...Object.keys(faultOf))) return error;
+    if (!hasErrno(error, 'ESTALE', ...Object.keys(faultOf))) return error;
     const { path, stored } = this.opened;
     const { digest } = stored;
     if (digest !== undefined && (await isGone(path, digest).catch(() => false))) {
@@ -95,7 +94,10 @@ export class ReadSource {
       return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { cause: error, path });
     }
     const { errno = '', path: file = path } = error as SnapshardError;
-    const message = `A file of the checkpoint ${faultOf[errno]}: ${file}. Read another checkpoint; verify() lists all damage.`;
+    const fault = faultOf[errno];
+    // A handle that a server took back tells nothing of the file, as long as its checkpoint is there.
+    if (fault === undefined) return error;
+    const message = `A file of the checkpoint ${fault}: ${file}. Read another checkpoint; verify() lists all damage.`;
     return new SnapshardError('ERR_SNAPSHARD_CORRUPT', message, { cause: error, path: file });
   }
 }

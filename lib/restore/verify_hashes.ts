@@ -106,7 +106,8 @@ function part({ slices, chunkIndex }: Window, begin: number, end: number): Windo
   return builder.finish();
 }
 
-function reasonOf({ errno, syscall }: SnapshardError): string {
+/** Of an error that {@link isDamage}, in a word. */
+export function reasonOf({ errno, syscall }: SnapshardError): string {
   if (errno === 'ENODATA') return 'the file ends before it';
   return errno === 'ENOENT' ? 'the file is missing' : `it cannot be read: ${errno} from ${syscall}`;
 }

@@ -1,14 +1,20 @@
 import { binding } from '../binding.js';
 import { manifestName } from '../layout/names.js';
 import { TimeSlices } from '../layout/time_slices.js';
-import { SnapshardError } from '../errors.js';
+import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
 import { hasErrno } from '../store/native_error.js';
 import { readManifest } from './manifest_files.js';
 import type { ReadSource } from './read_source.js';
 import type { Damage } from './read_types.js';
 import type { StoredSideFile } from './stored.js';
-import { isDamage } from './verify_hashes.js';
+import { isDamage, reasonOf } from './verify_hashes.js';
 import type { VerifyMeter } from './verify_meter.js';
+
+/** What is wrong with a manifest that can be read. */
+const damagedManifest: ReadonlySet<SnapshardErrorCode> = new Set<SnapshardErrorCode>([
+  'ERR_SNAPSHARD_CORRUPT',
+  'ERR_SNAPSHARD_UNSUPPORTED_VERSION',
+]);
 
 async function faultOf(source: ReadSource, { name, bytes, digest }: StoredSideFile): Promise<string | undefined> {
   try {
@@ -18,7 +24,7 @@ async function faultOf(source: ReadSource, { name, bytes, digest }: StoredSideFi
   } catch (error) {
     if (hasErrno(error, 'EFBIG')) return `the file is longer than ${bytes} bytes`;
     if (!isDamage(error)) throw error;
-    return hasErrno(error, 'ENOENT') ? 'the file is missing' : `it cannot be read: ${error.errno ?? ''}`;
+    return reasonOf(error);
   }
 }
 
@@ -27,7 +33,8 @@ async function manifestFault({ opened }: ReadSource): Promise<string | undefined
     const { digest } = await readManifest(opened.store, '', new TimeSlices());
     return digest === opened.stored.digest ? undefined : 'it is another one than when the checkpoint was opened';
   } catch (error) {
-    if (error instanceof SnapshardError) return error.message;
+    if (isDamage(error)) return reasonOf(error);
+    if (error instanceof SnapshardError && damagedManifest.has(error.code)) return error.message;
     throw error;
   }
 }

@@ -209,8 +209,8 @@ void UringEngine::submit(IoRequest* request) {
 
 void UringEngine::wake() const {
   const uint64_t one = 1;
-  // Never short and never blocking: the counter cannot overflow.
-  [[maybe_unused]] const ssize_t written = ::write(wake_fd_.get(), &one, sizeof(one));
+  // Never short and never blocking: the counter cannot overflow. Left out, it would be waited for in vain.
+  while (::write(wake_fd_.get(), &one, sizeof(one)) < 0 && errno == EINTR) continue;
 }
 
 void UringEngine::await(Command& command) {

@@ -1,0 +1,70 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { refuseCalls, refusedIn, soak } from '../soak/calls.js';
+import { refusable, unknownImports, unlistedCalls } from '../soak/call/catalog.js';
+import type { CallPlant, Fault } from '../soak/call/refusal.js';
+import { seedOf } from '../soak/call/units.js';
+import { useRoot } from '../support/root.js';
+
+const root = useRoot();
+const whyNot = soak.whyNot();
+if (whyNot !== undefined) console.warn(`skipped: ${whyNot}`);
+const nothing = { share: 0, lastingMax: 0 };
+
+function folderOf(name: string): string {
+  const folder = join(root.path, name);
+  mkdirSync(folder);
+  return folder;
+}
+
+function fault(call: string, nth: number, error: string, on = false): Fault {
+  return { call, nth, error, on };
+}
+
+it('every function of the system that the add-on imports is refused somewhere, or listed as harmless', () => {
+  expect(unknownImports()).toEqual([]);
+  expect(unlistedCalls()).toEqual([]);
+  expect(Object.values(refusable).every(({ errors }) => errors.length > 0)).toBe(true);
+});
+
+describe.skipIf(whyNot !== undefined)('a system call that is refused', () => {
+  // One in so many of all that the phase makes, with one in so many of the errors.
+  it.each([
+    ['io_uring', 'save', 0.015],
+    ['old kernel', 'save', 0.008],
+    ['buffered', 'replace', 0.008],
+    ['pwrite', 'open', 0.02],
+    ['io_uring', 'remove', 0.03],
+    ['io_uring', 'read', 0.015],
+    ['pwrite', 'verify', 0.015],
+    ['io_uring', 'ranks: save', 0.008],
+  ])('costs nothing but the call it was in (%s, %s)', async (setting, phase, share) => {
+    const tally = await refuseCalls(seedOf(setting, phase), root.path, { share, lastingMax: 0 });
+    expect(refusedIn(tally)).toBeGreaterThan(0);
+  }, 120_000);
+
+  it('from some time on, likewise', async () => {
+    const tally = await refuseCalls(seedOf('io_uring', 'save', true), root.path, { share: 0, lastingMax: 12 });
+    expect(refusedIn(tally)).toBeGreaterThan(10);
+  }, 120_000);
+
+  it.each<[string, string, Fault[]]>([
+    ['io_uring', 'save', [fault('write (eventfd)', 1, 'EINTR'), fault('io_uring: write', 1, 'SHORT')]],
+    ['io_uring', 'verify', [fault('openat2', 5, 'EMFILE'), fault('openat2', 3, 'ESTALE'), fault('pread', 2, 'EIO')]],
+    ['io_uring', 'openCheckpoint', [fault('readdir', 5, 'ENOMEM'), fault('openat2', 2, 'EMFILE')]],
+    ['io_uring', 'load and open', [fault('pthread_create', 1, 'EAGAIN'), fault('io_uring_setup', 1, 'EPERM')]],
+  ])('that once was not dealt with (%s, %s)', async (setting, phase, faults) => {
+    const tally = await refuseCalls(seedOf(setting, phase), root.path, nothing, { faults });
+    expect(refusedIn(tally)).toBe(faults.length);
+  }, 120_000);
+
+  it.each<[CallPlant, string, Fault, RegExp]>([
+    ['lost', 'save', fault('io_uring: write', 1, 'EIO'), /io_uring, save: io_uring: write 1: EIO/],
+    ['descriptor', 'save', fault('close', 2, 'EIO'), /More is held than before/],
+    ['mapping', 'read', fault('fcntl', 1, 'EINVAL'), /More is held than before/],
+  ])('and a planted fault of the test is found: %s', async (plant, phase, planted, found) => {
+    const trial = refuseCalls(seedOf('io_uring', phase), folderOf(plant), nothing, { faults: [planted], plant });
+    await expect(trial).rejects.toThrow(found);
+  }, 120_000);
+});
