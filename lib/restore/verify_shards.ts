@@ -4,6 +4,7 @@ import { digestBytes } from '../layout/format.js';
 import type { ChunkDigests } from './chunk_digests.js';
 import type { PlannedSlice } from './plan.js';
 import { chunksOf, cutWhole, type Window } from './plan_windows.js';
+import { fileError } from './foreign_files.js';
 import { ReadCheck, type Finding } from './read_check.js';
 import { readRanges } from './read_ranges.js';
 import type { ReadSource } from './read_source.js';
@@ -201,6 +202,6 @@ async function lengthAt(path: string, measure: typeof stat): Promise<number | un
     return status.isFile() ? status.size : undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw fileError(error, 'look at', path);
   }
 }

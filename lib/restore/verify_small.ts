@@ -1,9 +1,9 @@
 import { binding } from '../binding.js';
 import { manifestName } from '../layout/names.js';
 import { TimeSlices } from '../layout/time_slices.js';
-import { SnapshardError } from '../errors.js';
 import { hasErrno } from '../store/native_error.js';
 import { readManifest } from './manifest_files.js';
+import { reasonOf } from './published.js';
 import type { ReadSource } from './read_source.js';
 import type { Damage } from './read_types.js';
 import type { StoredSideFile } from './stored.js';
@@ -27,8 +27,7 @@ async function manifestFault({ opened }: ReadSource): Promise<string | undefined
     const { digest } = await readManifest(opened.store, '', new TimeSlices());
     return digest === opened.stored.digest ? undefined : 'it is another one than when the checkpoint was opened';
   } catch (error) {
-    if (error instanceof SnapshardError) return error.message;
-    throw error;
+    return reasonOf(error);
   }
 }
 

@@ -39,6 +39,18 @@ const remedyOfCode: Partial<Record<SnapshardErrorCode, string>> = {
     "The kernel denies io_uring here (see capabilities()): open the writer with engine 'auto' or 'pwrite'.",
 };
 
+const mountGone = 'The mount is gone, or is another one by now: mount it, and open this anew.';
+const deviceFailed = "The device or its file system failed: the kernel's log (`dmesg`) tells more.";
+
+const causeOfErrno: Readonly<Record<string, string>> = {
+  ENOTCONN: mountGone,
+  ECONNABORTED: mountGone,
+  ENODEV: mountGone,
+  ESTALE: mountGone,
+  EIO: deviceFailed,
+  EUCLEAN: deviceFailed,
+};
+
 const lostContext =
   'The context of this process on the GPU is lost: start another process to use the GPU. Host memory can still be saved.';
 const peerGone = 'Its process must be alive, another than this one, and on this machine, and must not have freed it.';
@@ -121,6 +133,8 @@ function messageOf(
     code === 'ERR_SNAPSHARD_NO_SPACE' && context.neededBytes !== undefined
       ? ` The save needs ${context.neededBytes} bytes.`
       : '';
-  const remedy = remedyOfCode[code] ?? context.remedy ?? 'The system reported it; nothing was published.';
-  return `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${path === undefined ? '' : ` on ${path}`}.${needed} ${remedy}`;
+  const place = path === undefined ? '' : ` on ${path}`;
+  const cause = remedyOfCode[code] ?? causeOfErrno[error.errnoName] ?? 'The system reported it.';
+  const outcome = remedyOfCode[code] === undefined ? ` ${context.remedy ?? 'Nothing was published.'}` : '';
+  return `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${place}.${needed} ${cause}${outcome}`;
 }
