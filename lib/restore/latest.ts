@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { SnapshardError } from '../errors.js';
 import { manifestName, parsePartialDirectory } from '../layout/names.js';
 import { requireRoot } from '../store/arguments.js';
+import { hasErrno } from '../store/native_error.js';
 import { NativeStore } from '../store/native_store.js';
 import { type OpenedCheckpoint, openOwn } from './open.js';
 import { lookAt, reasonOf, type StepName, stepNames } from './published.js';
@@ -55,6 +56,7 @@ async function examine(root: NativeStore, step: StepName, checkData: DataCheck |
     return await checked(await openOwn(root, step.name), checkData);
   } catch (error) {
     if (error instanceof SnapshardError && error.code === 'ERR_SNAPSHARD_NOT_FOUND') return 'gone';
+    if (hasErrno(error, 'ESTALE')) return 'gone';
     return { reason: reasonOf(error) };
   }
 }

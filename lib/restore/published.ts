@@ -26,6 +26,13 @@ const ownFaults: ReadonlySet<SnapshardErrorCode> = new Set<SnapshardErrorCode>([
   'ERR_SNAPSHARD_INVALID_ARGUMENT',
 ]);
 
+/** The mount is gone, or does not answer: that tells of no checkpoint, either. */
+const mountFaults = ['ENOTCONN', 'ECONNABORTED', 'ECONNRESET', 'ESHUTDOWN', 'ENODEV', 'ESTALE', 'ETIMEDOUT', 'EHOSTDOWN'];
+
+function tellsOfThis(error: SnapshardError): boolean {
+  return !ownFaults.has(error.code) && !hasErrno(error, ...mountFaults);
+}
+
 /** The directories of steps, newest first: by step, then by generation. */
 export function stepNames(names: readonly string[]): StepName[] {
   return names
@@ -36,9 +43,9 @@ export function stepNames(names: readonly string[]): StepName[] {
     .sort((left, right) => right.step - left.step || right.generation - left.generation);
 }
 
-/** Why a checkpoint cannot be used; throws what tells nothing of it, such as an abort. */
+/** Why a checkpoint cannot be used; throws what tells nothing of it, such as an abort, or a mount that is gone. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof SnapshardError && !ownFaults.has(error.code)) return error.message;
+  if (error instanceof SnapshardError && tellsOfThis(error)) return error.message;
   throw error;
 }
 

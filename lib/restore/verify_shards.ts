@@ -5,6 +5,7 @@ import { digestBytes } from '../layout/format.js';
 import type { ChunkDigests } from './chunk_digests.js';
 import type { PlannedSlice } from './plan.js';
 import { chunksOf, cutWhole, type Window } from './plan_windows.js';
+import { fileError } from './foreign_files.js';
 import { ReadCheck, type Finding } from './read_check.js';
 import { readRanges } from './read_ranges.js';
 import type { ReadSource } from './read_source.js';

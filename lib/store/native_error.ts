@@ -32,7 +32,7 @@ const remedyOfCode: Partial<Record<SnapshardErrorCode, string>> = {
   ERR_SNAPSHARD_NOT_FOUND: 'It does not exist: create it, or correct the path.',
   ERR_SNAPSHARD_NOT_A_DIRECTORY: 'A file is where a directory was expected: correct the path.',
   ERR_SNAPSHARD_READ_ONLY: 'The file system is mounted read-only: remount it, or choose another root.',
-  ERR_SNAPSHARD_PERMISSION: 
+  ERR_SNAPSHARD_PERMISSION:
     'This process may not: check the owner and the mode; over NFS the server may take root for nobody (root_squash).',
   ERR_SNAPSHARD_TOO_MANY_FILES: 'No file descriptor is free: close some, or raise the limit (`ulimit -n`).',
   ERR_SNAPSHARD_NO_MEMORY: 'The system has no memory for it: ask for less (`stagingBytes`), or free some.',
@@ -40,9 +40,17 @@ const remedyOfCode: Partial<Record<SnapshardErrorCode, string>> = {
     "The kernel denies io_uring here (see capabilities()): open the writer with engine 'auto' or 'pwrite'.",
 };
 
-const remedyOfErrno: Readonly<Record<string, string>> = {
+const mountGone = 'The mount is gone, or is another one by now: mount it, and open this anew.';
+const deviceFailed = "The device or its file system failed: the kernel's log (`dmesg`) tells more.";
+
+const causeOfErrno: Readonly<Record<string, string>> = {
+  ENOTCONN: mountGone,
+  ECONNABORTED: mountGone,
+  ENODEV: mountGone,
   ESTALE: 'It was deleted or replaced on the server: open the writer, or the checkpoint, again.',
   ETIMEDOUT: 'The server does not answer, and the mount waits no longer (`soft`): try again when it does.',
+  EIO: deviceFailed,
+  EUCLEAN: deviceFailed,
 };
 
 const lostContext =
@@ -127,6 +135,8 @@ function messageOf(
     code === 'ERR_SNAPSHARD_NO_SPACE' && context.neededBytes !== undefined
       ? ` The save needs ${context.neededBytes} bytes.`
       : '';
-  const remedy = remedyOfErrno[error.errnoName] ?? remedyOfCode[code] ?? context.remedy ?? 'The system reported it; nothing was published.';
-  return `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${path === undefined ? '' : ` on ${path}`}.${needed} ${remedy}`;
+  const place = path === undefined ? '' : ` on ${path}`;
+  const cause = remedyOfCode[code] ?? causeOfErrno[error.errnoName] ?? 'The system reported it.';
+  const outcome = remedyOfCode[code] === undefined ? ` ${context.remedy ?? 'Nothing was published.'}` : '';
+  return `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${place}.${needed} ${cause}${outcome}`;
 }

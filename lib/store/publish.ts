@@ -119,11 +119,8 @@ async function renameAndSync(
 export async function giveUp(store: Store, partial: PartialCheckpoint): Promise<void> {
   const dead = deadDirectoryName(partial.nonce);
   try {
-    await store.rename(partial.path, dead).catch(async (error: unknown) => {
-      // A Btrfs at its quota refuses to rename, and not to delete.
-      if (!hasErrno(error, 'EDQUOT', 'ENOSPC')) throw error;
-      await store.removeTree(partial.path);
-    });
+    // A Btrfs at its quota refuses to rename, and not to delete. Where it is gone, this lets go of it.
+    await store.rename(partial.path, dead).catch(() => store.removeTree(partial.path));
     await store.removeTree(dead);
   } catch {
     // The failure that made us give up is the one to report.
@@ -164,8 +161,13 @@ async function unlessUnknown<T>(look: Promise<T>, store: Store, name: string, ca
     return await look;
   } catch {
     const message = `The rename to ${name} failed, and so did the look at what became of it: see whether it is there.`;
-    throw new SnapshardError('ERR_SNAPSHARD_DURABILITY_UNKNOWN', message, { cause, path: `${store.root}/${name}` });
+    throw durabilityUnknown(message, `${store.root}/${name}`, cause);
   }
+}
+
+function durabilityUnknown(message: string, path: string, cause: unknown): SnapshardError {
+  const system = cause instanceof SnapshardError && { errno: cause.errno, syscall: cause.syscall };
+  return new SnapshardError('ERR_SNAPSHARD_DURABILITY_UNKNOWN', message, { cause, path, ...system });
 }
 
 /** Makes the final name durable. */
@@ -174,11 +176,7 @@ export async function syncRoot(store: Store, name: string): Promise<void> {
     await store.syncDirectories(['']);
   } catch (cause) {
     const message = `${name} is published, but the sync of ${store.root} failed: a power loss may take it away.`;
-    throw new SnapshardError('ERR_SNAPSHARD_DURABILITY_UNKNOWN', message, {
-      cause,
-      path: `${store.root}/${name}`,
-      ...(cause instanceof SnapshardError && { errno: cause.errno, syscall: cause.syscall }),
-    });
+    throw durabilityUnknown(message, `${store.root}/${name}`, cause);
   }
 }
 

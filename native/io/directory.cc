@@ -231,13 +231,13 @@ Status Directory::sync(const std::string& path) {
 }
 
 Status Directory::remove_tree(const std::string& path) {
+  // What is to go is nobody's, also where it cannot go now.
+  held_.erase(path);
   Place place;
   const Status status = find_place(path, "unlinkat", place);
   if (!status.ok()) return status.error() == ENOENT ? Status() : status;
   const int error = remove_recursively(place.parent.get(), place.name);
-  if (error != 0) return Status::system(error, "unlinkat", path);
-  held_.erase(path);
-  return {};
+  return error == 0 ? Status() : Status::system(error, "unlinkat", path);
 }
 
 Status Directory::reclaim(const std::string& from, const std::string& to, double idle_seconds, bool& reclaimed) {

@@ -1,5 +1,6 @@
 #include "napi/environment.h"
 
+#include <algorithm>
 #include <chrono>
 #include <system_error>
 #include <utility>
@@ -10,7 +11,7 @@ namespace snapshard {
 
 namespace {
 
-// How long the end of an environment waits for a device before it leaves threads and memory behind.
+// How long the end of an environment waits for devices, all together, before it leaves threads and memory behind.
 constexpr std::chrono::seconds kShutDownLimit(20);
 // For a thread that has told its last.
 constexpr std::chrono::seconds kIdleThreadLimit(1);
@@ -53,11 +54,16 @@ Environment& Environment::of(Napi::Env env) {
 // Stop, drain, join, then release. What a device still owns is left behind for ever.
 void Environment::shut_down() {
   queue->close();
-  bool ended = engine->stop(kShutDownLimit);
-  for (const auto& [handle, store] : stores) ended = store->thread.stop(kShutDownLimit) && ended;
+  const auto deadline = std::chrono::steady_clock::now() + kShutDownLimit;
+  const auto left = [deadline] {
+    const auto time = deadline - std::chrono::steady_clock::now();
+    return std::max(std::chrono::duration_cast<std::chrono::milliseconds>(time), std::chrono::milliseconds(0));
+  };
+  bool ended = engine->stop(left());
+  for (const auto& [handle, store] : stores) ended = store->thread.stop(left()) && ended;
   // A device that does not answer would hold up whoever frees its memory.
   if (ended) background->post([memories = std::move(cuda_memories)](bool) mutable { memories.clear(); });
-  ended = background->stop(kShutDownLimit) && ended;
+  ended = background->stop(left()) && ended;
   for (auto& [handle, running] : transfers) running.sources.Reset();
   for (auto& [handle, running] : reads) running.targets.Reset();
   if (ended) {

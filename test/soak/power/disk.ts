@@ -51,7 +51,7 @@ export async function run(command: string, ...options: string[]): Promise<string
 }
 
 /** Until it is free: a process that has just ended may hold it for a moment. */
-async function unmount(place: string): Promise<void> {
+export async function unmount(place: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await run('umount', place);

@@ -4,8 +4,8 @@
  *   recorder MOUNT_POINT IMAGE RECORDING SEED
  *
  * MOUNT_POINT is a file; over it appears the disk whose bytes are those of IMAGE, which is changed. Prints "ready". Each
- * line of the standard input is recorded as a mark, then answered with the same line. At the end of the input it
- * unmounts and exits.
+ * line of the standard input is recorded as a mark, then answered with the same line, unless it sets a fault of the disk
+ * (../device/faults.h; its operations are read, write and flush). At the end of the input it unmounts and exits.
  *
  * A write is recorded when it completes, and completions are held back and shuffled: what is recorded before a flush
  * had completed before the flush began, and so is durable after it. All else is not, however soon it came.
@@ -25,8 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../device/faults.h"
+
 enum { WRITE_BYTES_MAX = 1 << 20, REQUEST_BYTES_MAX = WRITE_BYTES_MAX + 4096, HELD_MAX = 12 };
 enum kind { KIND_WRITE = 1, KIND_FLUSH = 2, KIND_MARK = 3 };
+static const char *const operation_names[] = {"read", "write", "flush", NULL};
 
 /* Little-endian on disk, as the machines are that this runs on; `bytes` bytes follow. */
 struct record {
@@ -134,8 +137,33 @@ static void on_statfs(const struct fuse_in_header *request) {
   reply(request->unique, 0, &out, sizeof out);
 }
 
+static int mark_next(void);
+
+static int operation_of(const struct fuse_in_header *request) {
+  switch (request->opcode) {
+    case FUSE_READ: return 0;
+    case FUSE_WRITE: return 1;
+    case FUSE_FSYNC: return 2;
+    default: return -1;
+  }
+}
+
+/* Whether the request failed, and was answered. A delay, and a hold, is one of the whole disk. */
+static int befall(const struct fuse_in_header *request) {
+  const int operation = operation_of(request);
+  if (operation < 0) return 0;
+  const struct fault fault = faults_next(operation);
+  const struct timespec pause = {fault.value / 1000, fault.value % 1000 * 1000000L};
+  const long generation = faults_generation;
+  if (fault.action == ACTION_DELAY) nanosleep(&pause, NULL);
+  while (fault.action == ACTION_HOLD && generation == faults_generation && mark_next()) continue;
+  if (fault.action == ACTION_ERRNO) reply(request->unique, fault.value, NULL, 0);
+  return fault.action == ACTION_ERRNO;
+}
+
 static void serve(const struct fuse_in_header *request) {
   const void *in = request + 1;
+  if (befall(request)) return;
   switch (request->opcode) {
     case FUSE_INIT: on_init(request, in); break;
     case FUSE_GETATTR: on_getattr(request); break;
@@ -171,6 +199,7 @@ static void serve_next(void) {
 static int mark_next(void) {
   char line[4096];
   if (fgets(line, sizeof line, stdin) == NULL) return 0;
+  if (faults_command(operation_names, line)) return 1;
   const struct record mark = {KIND_MARK, (uint32_t)strcspn(line, "\n"), 0, records};
   append(mark, line);
   fputs(line, stdout);

@@ -23,10 +23,10 @@ export interface PowerTrial {
 }
 
 /** Memory where there is enough: flushes of the disks under test need not reach a real one. */
-function fastFolder(folder: string): { path: string; remove: () => void } {
+export function fastFolder(folder: string): { path: string; remove: () => void } {
   const memory = '/dev/shm';
   const hasRoom = existsSync(memory) && statfsSync(memory).bavail * statfsSync(memory).bsize > 1024 * MiB;
-  const path = hasRoom ? mkdtempSync(join(memory, 'snapshard-power-')) : folder;
+  const path = hasRoom ? mkdtempSync(join(memory, 'snapshard-fast-')) : folder;
   return {
     path,
     remove: () => {
