@@ -39,7 +39,8 @@ export function parseStepDirectory(name: string): StepDirectory | undefined {
   const [, digits, generationDigits = '1'] = stepPattern.exec(name) ?? [];
   const step = Number(digits);
   const generation = Number(generationDigits);
-  const canonical = Number.isSafeInteger(step) && stepDirectoryName(step, generation) === name;
+  const safe = Number.isSafeInteger(step) && Number.isSafeInteger(generation);
+  const canonical = safe && stepDirectoryName(step, generation) === name;
   return canonical ? { step, generation } : undefined;
 }
 

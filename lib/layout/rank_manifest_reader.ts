@@ -60,7 +60,8 @@ async function parseText(bytes: Uint8Array, slices: TimeSlices): Promise<unknown
   try {
     return await parseRankManifestJson(bytes, slices);
   } catch (cause) {
-    throw corrupt(`it is no JSON (${cause instanceof Error ? cause.message : String(cause)})`);
+    // Which cites the text itself, whatever that would do to a terminal.
+    throw corrupt(`it is no JSON (${quote(cause instanceof Error ? cause.message : String(cause))})`);
   }
 }
 

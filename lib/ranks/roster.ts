@@ -14,10 +14,14 @@ export function encodeRoster(roster: Roster): Uint8Array {
 /** @throws {SnapshardError} `ERR_SNAPSHARD_CORRUPT` for what no rank 0 wrote */
 export function decodeRoster(bytes: Uint8Array, path: string): Roster {
   const roster = parse(new TextDecoder().decode(bytes));
-  if (Array.isArray(roster.writers)) return { writers: roster.writers.map(String) };
+  if (isTexts(roster.writers)) return { writers: roster.writers };
   if (roster.failure !== undefined) return { failure: parseFailure(roster.failure) ?? unexplained(0) };
   const message = `${path} is no roster: remove it, and start all ranks again.`;
   throw new SnapshardError('ERR_SNAPSHARD_CORRUPT', message, { path });
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function parse(text: string): Partial<Record<'writers' | 'failure', unknown>> {

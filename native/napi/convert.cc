@@ -1,13 +1,12 @@
 #include "napi/convert.h"
 
-#include <cmath>
 #include <cstring>
+
+#include "base/counts.h"
 
 namespace snapshard {
 
 namespace {
-
-constexpr double kSafeIntegerMax = 9007199254740991.0;
 
 const char* kind_name(Failure failure) {
   switch (failure) {
@@ -33,8 +32,6 @@ const char* kind_name(Failure failure) {
   }
   return "system";
 }
-
-bool is_safe_count(double value) { return value >= 0 && value <= kSafeIntegerMax && std::trunc(value) == value; }
 
 template <typename Element>
 std::span<const Element> view_array(const Napi::Value& value, napi_typedarray_type type, const char* expected) {
@@ -111,11 +108,7 @@ bool to_flag(const Napi::Value& value, const char* expected) {
 std::vector<uint64_t> to_byte_counts(const Napi::Value& value, const char* expected) {
   const std::span<const double> numbers = view_array<double>(value, napi_float64_array, expected);
   std::vector<uint64_t> counts;
-  counts.reserve(numbers.size());
-  for (const double number : numbers) {
-    if (!is_safe_count(number)) throw_argument(value.Env(), expected);
-    counts.push_back(static_cast<uint64_t>(number));
-  }
+  if (!to_counts(numbers, counts)) throw_argument(value.Env(), expected);
   return counts;
 }
 

@@ -8,6 +8,7 @@
 
 #include "napi/convert.h"
 #include "napi/memory.h"
+#include "transfer/source_ranges.h"
 
 namespace snapshard {
 
@@ -89,20 +90,6 @@ LayoutInput to_layout_input(Napi::Object request) {
   return input;
 }
 
-// No segment reaches past the memory of its source.
-void check_ranges(Napi::Env env, const Layout& layout, const std::vector<Source>& sources) {
-  for (size_t segment = 0; segment < layout.segment_count(); ++segment) {
-    if (layout.segment_source(segment) >= sources.size()) throw_argument(env, "segments of sources that are there");
-    const Source& source = sources[layout.segment_source(segment)];
-    if (source.kind == SourceKind::kPath || source.kind == SourceKind::kDescriptor) continue;
-    const uint64_t bytes = layout.segment_end(segment) - layout.segment_begin(segment);
-    const uint64_t offset = layout.segment_source_offset(segment);
-    if (bytes <= source.bytes && offset <= source.bytes - bytes) continue;
-    if (source.kind != SourceKind::kBuffer) throw_argument(env, "segments inside their source");
-    throw_status(env, Status::failure(Failure::kSourceDetached, "a source is shorter than its tensor"));
-  }
-}
-
 }  // namespace
 
 ParsedRequest parse_request(Environment& environment, Napi::Object request, uint64_t block_bytes) {
@@ -112,7 +99,8 @@ ParsedRequest parse_request(Environment& environment, Napi::Object request, uint
   parsed.options.in_place = to_flag(request.Get("inPlace"), "inPlace");
   parsed.options.device_snapshot = to_flag(request.Get("deviceSnapshot"), "deviceSnapshot");
   parsed.sources = to_sources(environment, request);
-  check_ranges(request.Env(), parsed.layout, parsed.sources);
+  const Status ranges = check_source_ranges(parsed.layout, parsed.sources);
+  if (!ranges.ok()) throw_status(request.Env(), ranges);
   return parsed;
 }
 

@@ -52,7 +52,7 @@ describe('a roster', () => {
     expect(decodeRoster(encodeRoster({ failure }), '/roster')).toEqual({ failure });
   });
 
-  it.each(['', 'null', '3', '{"writers":3}'])('that no rank 0 wrote is named: %j', (text) => {
+  it.each(['', 'null', '3', '{"writers":3}', '{"writers":[{"toString":1}]}', '{"writers":["a",1]}'])('that no rank 0 wrote is named: %j', (text) => {
     expect(() => decodeRoster(bytes(text), '/root/.session')).toThrow('/root/.session is no roster');
   });
 });
