@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <system_error>
 
+#include "base/sanitizers.h"
 #include "io/uring.h"
 
 namespace snapshard {
@@ -24,6 +25,14 @@ constexpr uint64_t kWakeTag = 0;
 
 // The engine whose thread this is.
 thread_local const UringEngine* engine_of_thread = nullptr;
+
+void tell_sanitizers(const IoRequest& request) {
+  if (request.operation == IoOperation::kRead) {
+    kernel_writes(request.data, request.bytes);
+  } else {
+    kernel_reads(request.data, request.bytes);
+  }
+}
 
 void pause_briefly() {
   const timespec pause{0, 1'000'000};
@@ -108,6 +117,7 @@ void UringEngine::loop(Uring& ring) {
       }
       --in_flight_;
       auto* request = reinterpret_cast<IoRequest*>(tag);
+      tell_sanitizers(*request);
       request->listener->on_completed(*request, result);
     });
   }
@@ -167,6 +177,7 @@ void UringEngine::fill(Uring& ring, IoRequest& request) {
   entry->len = request.bytes;
   entry->off = request.offset;
   entry->user_data = reinterpret_cast<uint64_t>(&request);
+  tell_sanitizers(request);
   ++in_flight_;
 }
 

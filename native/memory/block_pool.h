@@ -21,6 +21,7 @@ class BlockPool {
   [[nodiscard]] Status prefault() { return memory_.prefault(); }
 
   BlockPool() = default;
+  ~BlockPool();
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "base/sanitizers.h"
 #include "base/sizes.h"
 #include "memory/block_pool.h"
 #include "memory/mapping.h"
@@ -97,6 +98,22 @@ TEST(pool_gives_each_block_once_and_takes_all_or_none) {
   CHECK(!pool.try_take(2, blocks));
   CHECK(pool.try_take(1, blocks));
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+// Who uses a block that is nobody's is found, also where the kernel does it.
+TEST(pool_poisons_what_is_given_back) {
+  BlockPool pool;
+  CHECK_OK(BlockPool::create(2 * kMiB, kMiB, pool));
+  std::byte* blocks[2];
+  CHECK(pool.try_take(2, blocks));
+  pool.give_back(blocks[1]);
+  CHECK(__asan_region_is_poisoned(blocks[0], kMiB) == nullptr);
+  CHECK(__asan_region_is_poisoned(blocks[1], 1) == blocks[1]);
+  CHECK(__asan_region_is_poisoned(blocks[1] + kMiB - 1, 1) != nullptr);
+  CHECK(pool.try_take(1, blocks + 1));
+  CHECK(__asan_region_is_poisoned(blocks[1], kMiB) == nullptr);
+}
+#endif
 
 TEST(pool_from_many_threads) {
   BlockPool pool;
