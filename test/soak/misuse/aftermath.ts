@@ -47,9 +47,8 @@ async function expectAsSaved(program: Program, listed: ListedCheckpoint): Promis
 export async function checkAfter(program: Program): Promise<void> {
   const { root, judge, kept, workers } = program;
   const left = leftoversIn(root);
-  // Of ranks that did not agree: one may still want to know why.
-  const beside = left.filter((name) => program.ranks === 0 || !name.startsWith('.session-'));
-  if (workers.length === 0 && beside.length > 0) judge.find(`left behind: ${beside.join(', ')}`);
+  // Of ranks that did not agree, one may still want to know why, or still wrote to what another gave up.
+  if (workers.length === 0 && program.ranks === 0 && left.length > 0) judge.find(`left behind: ${left.join(', ')}`);
   if (left.length > 0) {
     await (await CheckpointWriter.open(root, { ...reading, blockBytes: MiB })).close();
     if (leftoversIn(root).length > 0) judge.find(`the next writer left ${leftoversIn(root).join(', ')}`);

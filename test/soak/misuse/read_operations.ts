@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { listCheckpoints, latestCheckpoint, openCheckpoint, type Checkpoint, type VerifyReport } from 'snapshard';
@@ -26,6 +26,14 @@ function namesIn(root: string): string[] {
   return readdirSync(root).filter((name) => name.startsWith('step-')).sort();
 }
 
+/** A copy of a shard, which is a file of tensors by itself, and which nobody removes. */
+function loneFile({ dice, scratch }: Program, folder: string): string {
+  const shard = join(folder, 'model-00001-of-00001.safetensors');
+  const path = join(scratch, `lone-${dice.below(2 ** 31)}.safetensors`);
+  if (existsSync(shard)) copyFileSync(shard, path);
+  return path;
+}
+
 function open(program: Program): void {
   const { dice, checkpoints, root } = program;
   if (checkpoints.length >= checkpointsMax) return;
@@ -41,9 +49,8 @@ function open(program: Program): void {
     return;
   }
   const name = dice.chance(0.9) ? dice.anyOf(namesIn(root)) : undefined;
-  // A shard is a file of tensors by itself.
-  const lone = dice.chance(0.15) ? ['model-00001-of-00001.safetensors'] : [];
-  const path = join(root, name ?? 'step-0000000009', ...lone);
+  const folder = join(root, name ?? 'step-0000000009');
+  const path = dice.chance(0.15) ? loneFile(program, folder) : folder;
   program.invoke({ openCheckpoint }, 'openCheckpoint', [path, options], take, mend);
 }
 
