@@ -25,12 +25,12 @@ export interface NormalizedTensors {
   readonly sources: SourceTable;
 }
 
-/** The properties of a tensor, not yet looked at. */
+/** The properties of a tensor, each read once, as the next read of it may give another value. */
 type Unchecked = Partial<Record<keyof Tensor, unknown>>;
 
 const properties = new Set(['dtype', 'shape', 'data', 'globalShape', 'origin', 'group', 'replicas']);
 
-function checkProperties(name: string, tensor: unknown): asserts tensor is Unchecked {
+function readProperties(name: string, tensor: unknown): Unchecked {
   if (typeof tensor !== 'object' || tensor === null || Array.isArray(tensor)) {
     throw invalidArgument(`tensor ${quote(name)}`, '{ dtype, shape, data } or a typed array', tensor);
   }
@@ -38,6 +38,8 @@ function checkProperties(name: string, tensor: unknown): asserts tensor is Unche
     if (properties.has(property)) continue;
     throw invalidArgument(`tensor ${quote(name)}`, `only the properties ${[...properties].join(', ')}`, property);
   }
+  const { dtype, shape, data, globalShape, origin, group, replicas } = tensor as Unchecked;
+  return { dtype, shape, data, globalShape, origin, group, replicas };
 }
 
 function checkDtype(name: string, dtype: unknown): asserts dtype is Dtype {
@@ -137,14 +139,14 @@ interface Gathering {
   readonly replicasReader: ReplicasReader;
 }
 
-function addTensor(gathering: Gathering, name: string, tensor: unknown, known?: TensorSpec): TensorSpec {
+function addTensor(gathering: Gathering, name: string, given: unknown, known?: TensorSpec): TensorSpec {
   const { collector } = gathering;
-  if (ArrayBuffer.isView(tensor)) {
-    const spec = bareSpec(name, tensor);
-    collector.addPart(name, tensor);
+  if (ArrayBuffer.isView(given)) {
+    const spec = bareSpec(name, given);
+    collector.addPart(name, given);
     return spec;
   }
-  checkProperties(name, tensor);
+  const tensor = readProperties(name, given);
   const replicas = gathering.replicasReader.read(name, tensor.replicas);
   const isKnown = known !== undefined && isSpecOf(known, name, tensor, replicas);
   const spec = isKnown ? known : readSpec(name, tensor, replicas);

@@ -63,6 +63,11 @@ function table(reports: readonly ClassReport[]): string {
   return rows.toString();
 }
 
+function tallies(reports: readonly ClassReport[]): string[] {
+  const told = reports.filter(({ tally }) => Object.keys(tally).length > 0);
+  return told.map(({ name, tally }) => `${name}: ${Object.entries(tally).map(([what, count]) => `${count} ${what}`).join(', ')}`);
+}
+
 const classes = chosen(await loadClasses());
 if (options.list) {
   for (const { name, about } of classes) console.log(`${name}: ${about}`);
@@ -81,6 +86,7 @@ const reports = await runSoak({
   stopped: () => stopped,
 });
 console.log(table(reports));
+for (const line of tallies(reports)) console.log(line);
 if (options.json !== undefined) {
   writeFileSync(options.json, `${JSON.stringify({ seed: options.seed, node: process.version, classes: reports }, null, 2)}\n`);
 }

@@ -1,9 +1,13 @@
 import { fork } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cudaEnvironment, leakNames, onGpu, readTally, tallyVariable } from '../support/cuda_environment.js';
 import type { MisuseArgument, MisuseMessage } from './children/misuse.js';
 import type { SoakClass } from './soak_class.js';
 
 const programs = 64;
+/** Every so many trials there is device memory: that of a double of the driver. */
+const cudaEvery = 4;
 const deadline_ms = 60_000;
 const seedsMax = 2 ** 32;
 
@@ -25,7 +29,10 @@ class Child {
     const path = fileURLToPath(new URL('children/misuse.ts', import.meta.url));
     const execArgv = ['--import', 'tsx', '--expose-gc'];
     const timeout = deadline_ms + argument.seeds.length * 10_000;
-    const child = fork(path, [JSON.stringify(argument)], { execArgv, silent: true, timeout, killSignal: 'SIGKILL' });
+    const { withCuda, ...rest } = argument;
+    const tally = join(argument.folder, 'tally');
+    const env = { ...process.env, ...(withCuda === true && cudaEnvironment({ [tallyVariable]: tally })) };
+    const child = fork(path, [JSON.stringify(rest)], { execArgv, env, silent: true, timeout, killSignal: 'SIGKILL' });
     const keep = (text: Buffer): void => { this.#output = (this.#output + text.toString()).slice(-20_000); };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
@@ -34,6 +41,12 @@ class Child {
       child.on('close', (code, signal) => { resolve(signal ?? `code ${code}`); });
     });
     if (how !== 'code 0' || this.ended < argument.seeds.length) this.found.push(`program ${this.#seed}: the process ended by ${how}\n${this.#output}`);
+    else if (withCuda === true && !onGpu) this.#takeTally(readTally(tally));
+  }
+
+  #takeTally(tally: Readonly<Record<string, number>>): void {
+    const left = leakNames.filter((name) => tally[name] !== 0).map((name) => `${name}: ${tally[name]}`);
+    if (left.length > 0) this.found.push(`the driver counted ${left.join(', ')}\n${this.#output}`);
   }
 
   #take(message: MisuseMessage): void {
@@ -72,7 +85,7 @@ export const soak: SoakClass = {
   cases: { count: programs, called: 'programs' },
   whyNot: () => undefined,
   async trial(seed, folder) {
-    const { ends } = await runPrograms(seedsOf(seed), folder);
+    const { ends } = await runPrograms(seedsOf(seed), folder, { withCuda: seed % cudaEvery === 0 });
     if (process.env.SNAPSHARD_SOAK_TELL !== undefined) console.log(Object.fromEntries([...ends].sort()));
   },
 };

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { diskFolder } from '../support/disk_folder.js';
-import type { SoakClass } from './soak_class.js';
+import type { SoakClass, SoakTally } from './soak_class.js';
 
 const seeds = 2 ** 32;
 
@@ -23,6 +23,8 @@ export interface ClassReport {
   readonly called: string;
   seconds: number;
   readonly findings: Finding[];
+  /** What the trials counted, added up. */
+  readonly tally: Record<string, number>;
 }
 
 export interface SoakPlan {
@@ -42,14 +44,18 @@ export interface SoakPlan {
 function emptyReport(soak: SoakClass): ClassReport {
   const skipped = soak.whyNot();
   const { name, about, cases } = soak;
-  const counts = { trials: 0, cases: 0, called: cases?.called ?? 'trials', seconds: 0, findings: [] };
+  const counts = { trials: 0, cases: 0, called: cases?.called ?? 'trials', seconds: 0, findings: [], tally: {} };
   return { name, about, ...(skipped !== undefined && { skipped }), ...counts };
 }
 
-async function runTrial(soak: SoakClass, seed: number): Promise<Finding | undefined> {
+function add(tally: Record<string, number>, more: SoakTally): void {
+  for (const [what, count] of Object.entries(more)) tally[what] = (tally[what] ?? 0) + count;
+}
+
+async function runTrial(soak: SoakClass, seed: number, tally: Record<string, number>): Promise<Finding | undefined> {
   const folder = mkdtempSync(join(diskFolder(), `snapshard-soak-${soak.name}-`));
   try {
-    await soak.trial(seed, folder);
+    add(tally, (await soak.trial(seed, folder)) ?? {});
     return undefined;
   } catch (error) {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -75,7 +81,7 @@ export async function runSoak(plan: SoakPlan): Promise<ClassReport[]> {
     if (due === undefined) break;
     const { soak, report } = due;
     const begun_ms = performance.now();
-    const finding = await runTrial(soak, (plan.seed + report.trials) % seeds);
+    const finding = await runTrial(soak, (plan.seed + report.trials) % seeds, report.tally);
     report.seconds += (performance.now() - begun_ms) / 1000;
     report.trials += 1;
     report.cases += soak.cases?.count ?? 1;

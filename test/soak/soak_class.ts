@@ -1,3 +1,6 @@
+/** What trials counted, by what it is; the runner adds it up and prints it. */
+export type SoakTally = Readonly<Record<string, number>>;
+
 /** A class of faults: a trial is decided by its seed alone, as far as the machine allows, and throws what it finds. */
 export interface SoakClass {
   /** Of its module, without `.ts`, and of the option `--class`. */
@@ -13,5 +16,5 @@ export interface SoakClass {
    * @param folder empty, on a disk, and removed afterwards
    * @throws what is wrong: a finding
    */
-  trial(seed: number, folder: string): Promise<void>;
+  trial(seed: number, folder: string): Promise<void> | Promise<SoakTally>;
 }

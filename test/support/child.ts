@@ -19,8 +19,12 @@ export interface ChildOptions {
 }
 
 /** Runs one of the programs in `children/`, so that a crash is a failed assertion and no dead runner. */
-export async function runChild(name: string, argument: unknown, options: ChildOptions = {}): Promise<ChildResult> {
-  const path = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url));
+export function runChild(name: string, argument: unknown, options: ChildOptions = {}): Promise<ChildResult> {
+  return runProgram(fileURLToPath(new URL(`children/${name}.ts`, import.meta.url)), argument, options);
+}
+
+/** As {@link runChild}, of a program anywhere. */
+export async function runProgram(path: string, argument: unknown, options: ChildOptions = {}): Promise<ChildResult> {
   const flags = ['--import', 'tsx', '--expose-gc'];
   const { descriptorsMax, timeoutMs, environment } = options;
   const child = fork(path, [JSON.stringify(argument)], {

@@ -113,6 +113,16 @@ describe('what tensors may come in', () => {
   });
 });
 
+it.each(['dtype', 'shape', 'data', 'globalShape', 'origin', 'group', 'replicas'])('a property is read once: %s', (property) => {
+  const tensor = { dtype: 'U8', shape: [2], data: new Uint8Array(2), globalShape: [4], origin: [2], group: 'a', replicas: 'all' };
+  let reads = 0;
+  const value: unknown = Reflect.get(tensor, property);
+  Object.defineProperty(tensor, property, { enumerable: true, get: () => (reads++ === 0 ? value : Symbol('another')) });
+  const { specs } = normalize({ a: tensor });
+  expect(specs).toMatchObject([{ dtype: 'U8', shape: [2], globalShape: [4], origin: [2], group: 'a' }]);
+  expect(reads).toBe(1);
+});
+
 describe('what is refused', () => {
   const w = (tensor: unknown) => ({ w: tensor });
 

@@ -23,11 +23,19 @@ const endings = {
   terminate: () => parentPort.postMessage('now'),
 };
 
-/** Ends at a phase of a save, when a share of its bytes is done, or after a time. */
+/** Of the last save, and of the removal after it. */
+let round_ms = 0;
+let begun_ms = performance.now();
+let armed = false;
+
+/** Ends at a phase of a save, when a share of its bytes is done, or after a share of the time that one takes. */
 async function arm(save) {
-  const { phase, share, delay_ms, ending } = moment;
-  if (delay_ms !== undefined) setTimeout(endings[ending], delay_ms);
-  if (phase === undefined) return;
+  const { phase, share, ending } = moment;
+  if (phase === undefined) {
+    if (!armed) setTimeout(endings[ending], share * round_ms);
+    armed = true;
+    return;
+  }
   for await (const now of save.progress()) {
     const done = phase === 'staging' ? now.stagedBytes : now.writtenBytes;
     const late = phases.indexOf(now.phase) > phases.indexOf(phase);
@@ -44,11 +52,12 @@ async function saveOne(writer, number, tensors) {
   // Little, so that nothing but saving and removing takes any time.
   for (let at = 0; at < bytes / 2; at += bytes / 64) tensors.weights[at] = number;
   tell('begun', step);
-  const begun_ms = performance.now();
+  round_ms = performance.now() - begun_ms;
+  begun_ms += round_ms;
   const save = writer.save({ step, tensors, overwrite: true, metadata: { number } });
   if (number >= moment.after) void arm(save);
   const { digest } = await save;
-  tell('published', step, digest, Math.round(performance.now() - begun_ms));
+  tell('published', step, digest);
   if (number % 2 === 0 || step < firstStep + 1) return;
   tell('removing', step - 1);
   await removeCheckpoint(root, step - 1);

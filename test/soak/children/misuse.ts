@@ -1,21 +1,27 @@
 /** Runs random programs one after the other, and tells of each before it begins and when it has ended. */
+import { subscribe } from 'node:diagnostics_channel';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointWriter, openCheckpoint } from 'snapshard';
+import { CheckpointWriter, CudaMemory, openCheckpoint } from 'snapshard';
 import { MiB } from '../../support/bytes.js';
 import { childArgument } from '../../support/child.js';
 import { openFiles } from '../../support/process_state.js';
 import { checkAfter, endAll } from '../misuse/aftermath.js';
+import { hasCuda } from '../misuse/cuda_operations.js';
+import { commandOperations } from '../misuse/look_operations.js';
 import { workerOperations } from '../misuse/odd_operations.js';
 import { plants, type Plant } from '../misuse/plants.js';
 import { operations } from '../misuse/operations.js';
-import { Program } from '../misuse/program.js';
+import { Program, type Operation } from '../misuse/program.js';
+import { ranksOperations } from '../misuse/ranks_operations.js';
 
 export interface MisuseArgument {
   readonly folder: string;
   readonly seeds: readonly number[];
   /** For each program. */
   readonly deadline_ms: number;
+  /** Whether it finds a driver of CUDA. */
+  readonly withCuda?: boolean;
   /** A fault on purpose, in every program. */
   readonly plant?: Plant;
 }
@@ -25,14 +31,27 @@ export type MisuseMessage =
   | { readonly ended: number; readonly findings: readonly string[]; readonly ends: readonly (readonly [string, number])[] };
 
 const { folder, seeds, deadline_ms, plant } = childArgument() as MisuseArgument;
-/** One in so many has threads in it, which take long to start. */
+/** One in so many has threads in it, or processes, which take long to start, or ranks, which wait for each other. */
 const workersEvery = 40;
+const commandsEvery = 50;
+const ranksEvery = 6;
 let current: Program | undefined;
 let before: Held = { threads: [], descriptors: [] };
 process.on('unhandledRejection', (reason) => {
   const text = reason instanceof Error ? String(reason.stack) : String(reason);
   current?.judge.find(`an unhandled rejection: ${text}`);
 });
+
+for (const name of ['published', 'failed']) subscribe(`snapshard:save:${name}`, () => { current?.hook(); });
+
+function operationsOf(seed: number): readonly (readonly [number, Operation])[] {
+  return [
+    ...operations,
+    ...(seed % workersEvery === 0 ? workerOperations : []),
+    ...(seed % commandsEvery === 1 ? commandOperations : []),
+    ...(seed % ranksEvery === 2 ? ranksOperations : []),
+  ];
+}
 
 function send(message: MisuseMessage): Promise<void> {
   return new Promise((resolve) => process.send?.(message, () => { resolve(); }));
@@ -54,8 +73,11 @@ function nameOf(task: string): string | undefined {
   }
 }
 
-/** The kernel's own workers of a ring come and go as it likes; the others stay, as many as were needed at once. */
-const staying = /^(iou-|snapshard-(block|stage)$)/;
+/**
+ * The kernel's own workers of a ring come and go as it likes; the others stay, as many as were needed at once, and with
+ * each that copies from a device, the one of its stream in the driver's double.
+ */
+const staying = hasCuda ? /^(iou-|snapshard-(block|stage|cuda)$|node$)/ : /^(iou-|snapshard-(block|stage)$)/;
 
 /** Names of threads, and what descriptors are. */
 function held(): Held {
@@ -100,8 +122,7 @@ async function within(program: Program, action: () => Promise<void>): Promise<vo
 
 async function runOne(seed: number): Promise<void> {
   await send({ begun: seed });
-  const all = seed % workersEvery === 0 ? [...operations, ...workerOperations] : operations;
-  const program = new Program(seed, folder, all);
+  const program = new Program(seed, folder, operationsOf(seed));
   current = program;
   await within(program, async () => {
     await program.run();
@@ -121,9 +142,13 @@ async function runOne(seed: number): Promise<void> {
 async function warmUp(): Promise<void> {
   const root = mkdtempSync(join(folder, 'warm-'));
   const writer = await CheckpointWriter.open(root, { stagingBytes: 4 * MiB, blockBytes: MiB, threads: 8 });
-  const { path } = await writer.save({ step: 1, tensors: { a: new Uint8Array(5 * MiB) } });
+  const device = hasCuda ? CudaMemory.allocate(100) : undefined;
+  const more = device && { device: { dtype: 'U8' as const, shape: [100], data: device } };
+  const { path } = await writer.save({ step: 1, tensors: { a: new Uint8Array(5 * MiB), ...more } });
   const checkpoint = await openCheckpoint(path, { stagingBytes: 4 * MiB, blockBytes: 2 * MiB });
   await checkpoint.verify();
+  if (device !== undefined) await checkpoint.readInto({ device });
+  device?.dispose();
   await checkpoint.close();
   await writer.close();
   rmSync(root, { recursive: true });

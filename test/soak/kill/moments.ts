@@ -1,4 +1,4 @@
-import type { Dice } from '../misuse/dice.js';
+import { Dice } from '../misuse/dice.js';
 
 /** What the victim does to itself. */
 export interface OwnEnd {
@@ -7,8 +7,8 @@ export interface OwnEnd {
   readonly ending: 'kill' | 'term' | 'exit' | 'throw' | 'terminate';
   /** Of the save; with the share of its bytes that is done. Or: */
   readonly phase?: 'staging' | 'writing' | 'publishing';
-  readonly share?: number;
-  readonly delay_ms?: number;
+  /** Without a phase: of the time from the start of one save to that of the next, as the victim last measured it. */
+  readonly share: number;
 }
 
 /** Where a victim is killed. */
@@ -21,26 +21,32 @@ export interface Moment {
   readonly sweeping?: boolean;
 }
 
-type Make = (dice: Dice, save_ms: number) => Moment;
+/** @param share from 0 to 1, spread evenly over the trials of a moment */
+type Make = (share: number, dice: Dice) => Moment;
 
-const atPhase = (phase: 'staging' | 'writing' | 'publishing'): Make => (dice) => ({
+const atPhase = (phase: 'staging' | 'writing' | 'publishing'): Make => (share, dice) => ({
   name: phase,
-  end: { after: dice.below(4), ending: 'kill', phase, share: phase === 'publishing' ? 0 : dice.below(100) / 100 },
+  end: { after: dice.below(4), ending: 'kill', phase, share: phase === 'publishing' ? 0 : share },
 });
 
-const atTime = (ending: OwnEnd['ending']): Make => (dice, save_ms) => ({
+const atTime = (ending: OwnEnd['ending']): Make => (share, dice) => ({
   name: `${ending} after a time`,
-  end: { after: dice.below(4), ending, delay_ms: dice.below(Math.ceil(save_ms * 1.5)) },
+  end: { after: 1 + dice.below(4), ending, share },
 });
 
 /**
  * @param perSave how often a save makes the call: about four saves are spread over
  * @param before how often it is made before the first save
  */
-const atCall = (name: string, names: string, perSave: number, before = 0): Make => (dice) => ({
+const atCall = (name: string, names: string, perSave: number, before = 0): Make => (share) => ({
   name,
   end: undefined,
-  call: { names, time: 1 + before + dice.below(4 * perSave) },
+  call: { names, time: 1 + before + Math.floor(share * 4 * perSave) },
+});
+
+const sweeping: Make = (share) => ({
+  ...{ name: 'sweeping', end: undefined, sweeping: true },
+  call: { names: 'unlinkat', time: 1 + Math.floor(share * 3) },
 });
 
 /** The calls of the thread that has to do with files; of the shards' own, most go through the ring. */
@@ -60,14 +66,22 @@ const moments: readonly Make[] = [
   atCall('renaming: publish, retire', 'renameat2', 2),
   atCall('renaming: publish, retire', 'renameat2', 2),
   atCall('deleting what was replaced', 'unlinkat', 6),
-  (dice) => ({ name: 'sweeping', end: undefined, sweeping: true, call: { names: 'unlinkat', time: 1 + dice.below(3) } }),
+  sweeping,
   atTime('term'),
   atTime('exit'),
   atTime('throw'),
   atTime('terminate'),
 ];
 
-/** By their number: any row of seeds that follow each other spreads over all. */
-export function momentOf(seed: number, dice: Dice, save_ms: number): Moment {
-  return moments[seed % moments.length]!(dice, save_ms);
+/** Its multiples, without their whole parts, lie apart from each other as evenly as can be. */
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
+
+/**
+ * By their number: any row of seeds that follow each other spreads over all, and evenly over each.
+ * @param attempt counted from 0: each lies elsewhere
+ */
+export function momentOf(seed: number, attempt = 0): Moment {
+  const turn = Math.floor(seed / moments.length) + attempt / 2;
+  const dice = new Dice((seed + attempt * 0x9e37_79b9) % 2 ** 32);
+  return moments[seed % moments.length]!((turn * goldenRatio) % 1, dice);
 }

@@ -12,6 +12,8 @@ export interface VictimReport {
   readonly signal: NodeJS.Signals | null;
   readonly lines: readonly string[];
   readonly errors: string;
+  /** It did not end by itself, and was made to. */
+  readonly hung: boolean;
 }
 
 export interface VictimOptions {
@@ -22,7 +24,7 @@ export interface VictimOptions {
 }
 
 function commandOf({ root, bytes, firstStep, moment }: VictimOptions): string[] {
-  const argument = { root, bytes, firstStep, saves: savesMax, moment: moment.end ?? { after: savesMax } };
+  const argument = { root, bytes, firstStep, saves: savesMax, moment: moment.end ?? { after: savesMax, share: 0 } };
   const node = [process.execPath, script, JSON.stringify(argument)];
   if (moment.call === undefined) return node;
   const { names, time } = moment.call;
@@ -42,7 +44,8 @@ export function runVictim(options: VictimOptions): Promise<VictimReport> {
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {
-      resolve({ code, signal, lines: text.split('\n').filter((line) => line !== ''), errors: errors.slice(-4000) });
+      const lines = text.split('\n').filter((line) => line !== '');
+      resolve({ code, signal, lines, errors: errors.slice(-4000), hung: child.killed });
     });
   });
 }

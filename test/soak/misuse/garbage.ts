@@ -139,3 +139,22 @@ export function spoil(dice: Dice, args: unknown[]): void {
     else Reflect.set(place.holder, place.key, garbage(dice));
   }
 }
+
+/** Read twice, they may be two; these would be more than the machine can bear, or wait for long. */
+const steady = new Set<PropertyKey>(['stagingBytes', 'deadlineMs', 'rank', 'worldSize', 'runId', 'stream', 'event']);
+
+/** Makes a property of what the arguments hold one that is computed: it does something, and may change from time to time. */
+export function enchant(dice: Dice, args: readonly unknown[], hook: () => void): void {
+  const places = args.filter(isPlain).flatMap((argument) => placesIn(argument, 3));
+  const place = dice.anyOf(places.filter(({ holder, key }) => !steady.has(key) && !Array.isArray(holder)));
+  if (place === undefined) return;
+  const descriptor = Reflect.getOwnPropertyDescriptor(place.holder, place.key);
+  if (descriptor?.configurable !== true || !('value' in descriptor)) return;
+  let left = dice.chance(0.5) ? dice.below(4) : Infinity;
+  const get = (): unknown => {
+    hook();
+    left -= 1;
+    return left < 0 ? garbage(dice) : (descriptor.value as unknown);
+  };
+  Object.defineProperty(place.holder, place.key, { get, enumerable: true, configurable: true });
+}

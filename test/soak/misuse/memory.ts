@@ -20,16 +20,16 @@ export interface Memory {
   writing: number;
 }
 
-type Parts = Pick<Memory, 'data' | 'bytes' | 'pull'>;
+export type Parts = Pick<Memory, 'data' | 'bytes' | 'pull'>;
 
 const sizes = [0, 1, 7, 8, 64, 100, 4095, 4096, 4097, 20_000, 64 * KiB, 200 * KiB];
 const pageBytes = 64 * KiB;
 
-function sizeOf(dice: Dice): number {
+export function sizeOf(dice: Dice): number {
   return dice.chance(0.04) ? MiB + dice.below(2 * MiB) : dice.pick(sizes);
 }
 
-function pattern(dice: Dice, view: Uint8Array): Uint8Array {
+export function pattern(dice: Dice, view: Uint8Array): Uint8Array {
   const first = dice.below(256);
   for (let index = 0; index < view.length; index += 1) view[index] = (first + index * 31 + (index >> 8)) & 255;
   return view;
@@ -147,7 +147,7 @@ export function ofLease(dice: Dice, lease: Lease): Memory {
   return counted(parts);
 }
 
-function counted(parts: Parts): Memory {
+export function counted(parts: Parts): Memory {
   const memory: Memory = {
     ...{ version: 0, writing: 0, data: parts.data, bytes: parts.bytes },
     pull: () => {

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Checkpoint, CheckpointWriter, Save } from 'snapshard';
+import type { Checkpoint, CheckpointWriter, CudaMemory, Save } from 'snapshard';
 import { Dice } from './dice.js';
-import { spoil } from './garbage.js';
+import { enchant, spoil } from './garbage.js';
 import { Judge } from './judge.js';
 import { anyMemory, type Memory } from './memory.js';
 
@@ -26,6 +26,7 @@ export class Program {
   readonly writers: CheckpointWriter[] = [];
   readonly checkpoints: Checkpoint[] = [];
   readonly saves: Save[] = [];
+  readonly devices: CudaMemory[] = [];
   readonly controllers: AbortController[] = [];
   readonly workers: Promise<unknown>[] = [];
   readonly expected: Expected[] = [];
@@ -33,6 +34,8 @@ export class Program {
   readonly kept = new Set<number>();
   /** Steps that a removal was asked for. */
   readonly removed = new Set<number>();
+  /** That were opened. */
+  ranks = 0;
   /** Nothing more is begun. */
   ending = false;
   #hooks = 0;
@@ -102,6 +105,7 @@ export class Program {
     const spoilt = this.dice.chance(0.3);
     if (spoilt) spoil(this.dice, args);
     mend?.(args);
+    if (this.dice.chance(0.1)) enchant(this.dice, args, () => { this.hook(); });
     const called = Reflect.get(target, method) as (...args: unknown[]) => unknown;
     const again = this.dice.chance(0.1);
     this.judge.call(method, () => Reflect.apply(called, target, args), (value) => {
@@ -118,6 +122,7 @@ export class Program {
     const signal = dice.chance(0.1) ? AbortSignal.timeout(dice.below(5)) : controller.signal;
     this.controllers.push(controller);
     this.judge.expectAborts(signal);
+    if (dice.chance(0.2)) signal.addEventListener('abort', () => { this.hook(); });
     const reason = dice.pick<unknown>([undefined, null, 5, 'enough', new Error('enough'), Symbol('enough')]);
     const abort = (): void => { controller.abort(reason); };
     const when = dice.below(6);

@@ -1,10 +1,12 @@
-import { readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { listCheckpoints, latestCheckpoint, openCheckpoint, type Checkpoint, type VerifyReport } from 'snapshard';
 import { MiB } from '../../support/bytes.js';
 import type { Operation, Program } from './program.js';
+import { oneByOne } from './requests.js';
 import type { Memory } from './memory.js';
+import { withoutClasses } from './write_operations.js';
 
 const checkpointsMax = 4;
 
@@ -14,11 +16,22 @@ function openingOptions({ dice }: Program): Record<string, unknown> {
   if (dice.chance(0.2)) options.direct = false;
   if (dice.chance(0.2)) options.engine = 'pwrite';
   if (dice.chance(0.2)) options.verify = dice.chance(0.5);
+  if (dice.chance(0.1)) options.queueDepth = dice.pick([1, 256]);
+  if (dice.chance(0.1)) options.threads = 1 + dice.below(4);
+  if (dice.chance(0.05)) options.cudaDevice = dice.below(2);
   return options;
 }
 
 function namesIn(root: string): string[] {
   return readdirSync(root).filter((name) => name.startsWith('step-')).sort();
+}
+
+/** A copy of a shard, which is a file of tensors by itself, and which nobody removes. */
+function loneFile({ dice, scratch }: Program, folder: string): string {
+  const shard = join(folder, 'model-00001-of-00001.safetensors');
+  const path = join(scratch, `lone-${dice.below(2 ** 31)}.safetensors`);
+  if (existsSync(shard)) copyFileSync(shard, path);
+  return path;
 }
 
 function open(program: Program): void {
@@ -31,11 +44,13 @@ function open(program: Program): void {
     if (typeof args[1] !== 'object' || args[1] === null || types.isProxy(args[1]) || !('stagingBytes' in args[1])) args[1] = options;
   };
   if (dice.chance(0.5)) {
-    program.invoke({ latestCheckpoint }, 'latestCheckpoint', [root, options], take, mend);
+    const latest = dice.chance(0.2) ? { ...options, verifyFirst: dice.chance(0.7) } : options;
+    program.invoke({ latestCheckpoint }, 'latestCheckpoint', [root, latest], take, mend);
     return;
   }
   const name = dice.chance(0.9) ? dice.anyOf(namesIn(root)) : undefined;
-  const path = join(root, name ?? 'step-0000000009');
+  const folder = join(root, name ?? 'step-0000000009');
+  const path = dice.chance(0.15) ? loneFile(program, folder) : folder;
   program.invoke({ openCheckpoint }, 'openCheckpoint', [path, options], take, mend);
 }
 
@@ -83,6 +98,7 @@ function targetsOf(program: Program, checkpoint: Checkpoint, touched: Memory[]):
       () => (view === undefined ? memory.data() : view.subarray(0, bytes)),
       () => memory.data(),
       () => new Uint8Array(bytes),
+      () => [new Uint8Array(bytes >> 1), new Uint8Array(bytes - (bytes >> 1))],
       () => ({ data: new SharedArrayBuffer(bytes), origin: [0], shape: checkpoint.tensors.get(name)?.shape ?? [] }),
     ])();
   }
@@ -91,7 +107,9 @@ function targetsOf(program: Program, checkpoint: Checkpoint, touched: Memory[]):
 
 function readInto(program: Program, checkpoint: Checkpoint): void {
   const touched: Memory[] = [];
-  const args = withOptions(program, [targetsOf(program, checkpoint, touched)]);
+  const targets = targetsOf(program, checkpoint, touched);
+  const entries = Object.entries(targets);
+  const args = withOptions(program, [program.dice.pick<unknown>([targets, targets, new Map(entries), oneByOne(entries, () => { program.hook(); })])]);
   for (const memory of touched) memory.writing += 1;
   const release = (): void => {
     for (const memory of touched) Object.assign(memory, { version: memory.version + 1, writing: memory.writing - 1 });
@@ -137,6 +155,7 @@ function verify(program: Program, checkpoint: Checkpoint): void {
   const called = { verify: (...args: unknown[]): unknown[] => [Reflect.apply(checkpoint.verify.bind(checkpoint), checkpoint, args)] };
   program.invoke(called, 'verify', withOptions(program, []), (value) => {
     const [verification] = value as [ReturnType<Checkpoint['verify']>];
+    if (program.dice.chance(0.1)) program.invoke(verification, program.dice.pick(['then', 'catch']), [() => { program.hook(); }], undefined, withoutClasses);
     if (program.dice.chance(0.3)) program.judge.call('verify progress', () => goThrough(program, verification.progress() as AsyncGenerator, 2));
     program.judge.call('verify', () => verification, (report) => {
       const { damaged } = report as VerifyReport;
@@ -154,6 +173,7 @@ function look(_program: Program, checkpoint: Checkpoint): void {
 function close(program: Program, checkpoint: Checkpoint): void {
   if (program.dice.chance(0.7)) program.checkpoints.splice(program.checkpoints.indexOf(checkpoint), 1);
   program.invoke(checkpoint, 'close', []);
+  if (program.dice.chance(0.2)) program.judge.call('close', () => checkpoint[Symbol.asyncDispose]());
 }
 
 function file(program: Program, checkpoint: Checkpoint): void {

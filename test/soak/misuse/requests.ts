@@ -40,7 +40,7 @@ function tensorOf({ dice, hook }: { dice: Program['dice']; hook: () => void }, m
   });
 }
 
-function* oneByOne(entries: readonly (readonly [string, unknown])[], hook: () => void): Generator<readonly [string, unknown]> {
+export function* oneByOne(entries: readonly (readonly [string, unknown])[], hook: () => void): Generator<readonly [string, unknown]> {
   for (const entry of entries) {
     hook();
     yield entry;
@@ -73,6 +73,7 @@ function requestOf(program: Program, entries: readonly (readonly [string, unknow
   if (dice.chance(0.2)) request.files = { 'config.json': '{}', 'state.bin': new Uint8Array(dice.below(5000)) };
   if (dice.chance(0.6)) request.overwrite = true;
   if (dice.chance(0.25)) request.inPlace = true;
+  if (dice.chance(0.1)) request.deviceSnapshot = dice.chance(0.8);
   return request;
 }
 

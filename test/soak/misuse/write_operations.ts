@@ -27,6 +27,7 @@ function openWriter(program: Program): void {
   if (dice.chance(0.1)) options.deadlineMs = dice.pick([1, 5, 50, 60_000]);
   if (dice.chance(0.1)) options.queueDepth = dice.pick([1, 256]);
   if (dice.chance(0.1)) options.threads = 1 + dice.below(4);
+  if (dice.chance(0.05)) options.cudaDevice = dice.below(2);
   const take = (writer: unknown): void => void writers.push(writer as CheckpointWriter);
   const mend = (args: unknown[]): void => {
     if (args.length < 2 || typeof args[1] !== 'object' || args[1] === null) args[1] = options;
@@ -85,7 +86,7 @@ function watchProgress(program: Program): void {
 }
 
 /** A class for a callback is the caller's own mistake, and its error the caller's own. */
-function withoutClasses(args: unknown[]): void {
+export function withoutClasses(args: unknown[]): void {
   for (const [index, value] of args.entries()) {
     if (typeof value === 'function' && Function.prototype.toString.call(value).startsWith('class')) args[index] = undefined;
   }
@@ -113,7 +114,8 @@ function closeWriter(program: Program): void {
   if (program.dice.chance(0.7)) program.writers.splice(program.writers.indexOf(writer), 1);
   program.invoke(writer, 'close', program.dice.pick<unknown[]>([[], [{ abort: true }], [{ abort: false }]]).map((option) => ({ ...(option as object) })));
   // Spoilt arguments are refused, and leave it open.
-  program.judge.call('close', () => writer.close());
+  program.judge.call('close', () => (program.dice.chance(0.2) ? writer[Symbol.asyncDispose]() : writer.close()));
+  if (writer.root !== program.root) program.judge.find(`the root of a writer is ${writer.root}`);
 }
 
 function remove(program: Program): void {
