@@ -1,6 +1,5 @@
 import { lstat, stat } from 'node:fs/promises';
 import { binding } from '../binding.js';
-import { fileError } from './foreign_files.js';
 import { digestBytes } from '../layout/format.js';
 import type { ChunkDigests } from './chunk_digests.js';
 import type { PlannedSlice } from './plan.js';
