@@ -19,6 +19,7 @@ constexpr uint32_t kTmpfs = 0x01021994;
 constexpr uint32_t kBtrfs = 0x9123683E;
 constexpr uint32_t kNfs = 0x6969;
 constexpr uint32_t kLustre = 0x0BD00BD0;
+constexpr uint32_t kFuse = 0x65735546;
 
 // Layout of struct statx up to the fields that Linux 6.1 added; older C libraries do not name them.
 struct StatxWithAlignment {
@@ -52,7 +53,12 @@ DirectRules rules_by_type(uint32_t type) {
   constexpr auto kPage = static_cast<uint32_t>(kDirectAlignment);
   if (type == kNfs) return accept(Direct::kYes, kPage, kPage, "");
   if (type == kLustre) return accept(Direct::kYes, static_cast<uint32_t>(::sysconf(_SC_PAGESIZE)), kPage, "");
-  return accept(Direct::kUnknown, kPage, kPage, "the file system takes O_DIRECT but does not report an alignment");
+  DirectRules rules =
+      accept(Direct::kUnknown, kPage, kPage, "the file system takes O_DIRECT but does not report an alignment");
+  // Linux 6.18 at least: what a server in user space lets come short, io_uring goes on with at the place where it began,
+  // and calls it done. fio sees it, too.
+  rules.by_threads = type == kFuse;
+  return rules;
 }
 
 DirectRules rules_by_statx(int fd, uint32_t type, bool for_reading) {

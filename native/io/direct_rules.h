@@ -15,6 +15,8 @@ struct DirectRules {
   uint32_t offset_alignment = 0;
   // Why not kYes.
   std::string reason;
+  // Where io_uring is not to be trusted with such a file.
+  bool by_threads = false;
 
   [[nodiscard]] bool usable() const { return direct != Direct::kNo; }
 };

@@ -96,7 +96,7 @@ Napi::Value from_read(Napi::Env env, const ReadOutcome& outcome, bool uring, dou
   result.Set("direct", Napi::String::New(env, direct_name(outcome.direct)));
   result.Set("directReason", Napi::String::New(env, outcome.direct_reason));
   result.Set("deviceReason", Napi::String::New(env, outcome.device_reason));
-  result.Set("engine", Napi::String::New(env, engine_name(uring, outcome.direct)));
+  result.Set("engine", Napi::String::New(env, engine_name(uring && !outcome.by_threads, outcome.direct)));
   result.Set("seconds", number(outcome.seconds));
   result.Set("cpuSeconds", number(cpu_seconds));
   return result;

@@ -105,7 +105,7 @@ void Read::resume(Piece& piece) {
   piece.data = piece.memory() + from;
   piece.offset = piece.span.begin + from;
   piece.bytes = static_cast<uint32_t>(end - from);
-  staging_->engine_for(piece.buffered).submit(&piece);
+  staging_->engine_for(piece.buffered || files_[piece.file].input.by_threads()).submit(&piece);
 }
 
 void Read::on_completed(IoRequest& request, int64_t result) {

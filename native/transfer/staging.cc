@@ -61,8 +61,8 @@ Status Staging::choose_engine() {
   return {};
 }
 
-IoEngine& Staging::engine_for(bool buffered) {
-  if (uses_uring_ && !buffered) return *engine_->uring();
+IoEngine& Staging::engine_for(bool by_threads) {
+  if (uses_uring_ && !by_threads) return *engine_->uring();
   return engine_->threads();
 }
 

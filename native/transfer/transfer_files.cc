@@ -102,6 +102,7 @@ void Transfer::seal_file(Directory& directory, size_t file) {
   if (!status.ok()) return fail(std::move(status));
   {
     const std::lock_guard lock(mutex_);
+    outcome_.by_threads |= rules.by_threads;
     const bool worse =
         rules.direct == Direct::kNo || (rules.direct == Direct::kUnknown && outcome_.direct_reason.empty());
     if (worse) {

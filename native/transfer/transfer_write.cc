@@ -56,7 +56,10 @@ bool Transfer::issue(IoRequest& request) {
   return true;
 }
 
-void Transfer::submit(Block& block) { staging_->engine_for(block.buffered).submit(&block); }
+void Transfer::submit(Block& block) {
+  const bool by_threads = block.buffered || files_[block.file].output.by_threads();
+  staging_->engine_for(by_threads).submit(&block);
+}
 
 void Transfer::on_completed(IoRequest& request, int64_t result) {
   auto& block = static_cast<Block&>(request);

@@ -150,8 +150,8 @@ void pass_directory(const Rig& rig) {
   passed.get_future().wait();
 }
 
-// What the device says to a read that it cannot do is EBADF here: the descriptor is swapped for one that only writes.
-void reads_that_fail(EngineChoice engine, bool direct) {
+// The descriptor is swapped for one that cannot be read there.
+void reads_fail_with(EngineChoice engine, bool direct, const char* path, int flags, int error) {
   Rig rig;
   const auto staging = rig.staging(options_of(engine, direct, 2, 2 * kMiB));
   std::byte* blocks[2];
@@ -161,14 +161,20 @@ void reads_that_fail(EngineChoice engine, bool direct) {
   pass_directory(rig);
   const int descriptor = descriptor_of(rig.folder().at("bad"));
   CHECK(descriptor >= 0);
-  const UniqueFd other(::open("/dev/null", O_WRONLY));
+  const UniqueFd other(::open(path, flags));
   CHECK(::dup2(other.get(), descriptor) == descriptor);
   for (std::byte* block : blocks) staging->pool().give_back(block);
   rig.engine()->notify();
-  running.check_failed(Failure::kSystem, EBADF);
+  running.check_failed(Failure::kSystem, error);
   CHECK_EQUAL(std::string(running.outcome().status.syscall()), "read");
   CHECK_EQUAL(running.outcome().status.path(), "bad");
   check_next_read(rig, staging);
+}
+
+void reads_that_fail(EngineChoice engine, bool direct) {
+  reads_fail_with(engine, direct, "/dev/null", O_WRONLY, EBADF);
+  // What is at its first addresses is no memory.
+  reads_fail_with(engine, direct, "/proc/self/mem", O_RDONLY, EIO);
 }
 
 void targets_that_go(EngineChoice engine, bool direct) {

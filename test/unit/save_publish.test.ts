@@ -93,6 +93,19 @@ describe('publish', () => {
     expect((await handIn(partial)).name).toBe('step-0000000007');
   });
 
+  it('does not know, and says of what, when it cannot look at what became of the rename', async () => {
+    const partial = await prepared(7);
+    const check = (): void => {
+      fake.failNext('rename', 'ENOTCONN');
+      fake.failNext('list', 'EIO');
+    };
+    await expect(publish(store, partial, { files: [], manifest, overwrite: false, check })).rejects.toMatchObject({
+      code: 'ERR_SNAPSHARD_DURABILITY_UNKNOWN',
+      errno: 'ENOTCONN',
+      syscall: 'rename',
+    });
+  });
+
   it('says what the system said when the rename was not done', async () => {
     const partial = await prepared(7);
     fake.failNext('rename', 'EIO');
@@ -156,6 +169,13 @@ describe('give up', () => {
     await giveUp(store, partial);
     expect(fake.names()).toEqual([`.dead-${partial.nonce}`]);
     await sweepLeftovers(store);
+    expect(fake.names()).toEqual([]);
+  });
+
+  it.each(['EIO', 'EACCES', 'ENOSPC'])('removes what it cannot rename (%s)', async (errno) => {
+    const partial = await prepared(7);
+    fake.failNext('rename', errno);
+    await giveUp(store, partial);
     expect(fake.names()).toEqual([]);
   });
 

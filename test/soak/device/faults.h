@@ -41,7 +41,7 @@ static struct fault faults_next(int operation) {
   pthread_mutex_lock(&faults_mutex);
   const long number = ++operation_counts[operation];
   for (unsigned index = 0; index < faults_count && found.action == ACTION_NONE; index++) {
-    const struct fault* fault = &faults[index];
+    const struct fault *fault = &faults[index];
     if (fault->operation != operation || number < fault->first) continue;
     if (fault->times != 0 && number >= fault->first + fault->times) continue;
     found = *fault;
@@ -52,20 +52,20 @@ static struct fault faults_next(int operation) {
   return found;
 }
 
-static int faults_operation(const char* const* names, const char* name) {
+static int faults_operation(const char *const *names, const char *name) {
   for (int index = 0; names[index] != NULL; index++) {
     if (strcmp(names[index], name) == 0) return index;
   }
   return -1;
 }
 
-static int faults_add(const char* const* names, const char* line) {
+static int faults_add(const char *const *names, const char *line) {
   char operation[32], action[32];
   struct fault fault = {.action = ACTION_NONE};
   const int got =
       sscanf(line, "fail %31s %ld %ld %31s %d", operation, &fault.first, &fault.times, action, &fault.value);
   if (got < 4 || faults_count == FAULTS_MAX) return 0;
-  static const char* const actions[] = {"none", "errno", "short", "delay", "hold", "exit", NULL};
+  static const char *const actions[] = {"none", "errno", "short", "delay", "hold", "exit", NULL};
   fault.operation = faults_operation(names, operation);
   const int chosen = faults_operation(actions, action);
   if (fault.operation < 0 || chosen <= 0) return 0;
@@ -74,7 +74,7 @@ static int faults_add(const char* const* names, const char* line) {
   return 1;
 }
 
-static void faults_answer_counts(const char* const* names) {
+static void faults_answer_counts(const char *const *names) {
   for (int index = 0; names[index] != NULL; index++) printf("%s=%ld ", names[index], operation_counts[index]);
   printf("fired=%ld\n", faults_fired);
 }
@@ -92,7 +92,7 @@ static void faults_lift(void) {
 }
 
 /* Whether the line was one of these; it is answered then. */
-static int faults_command(const char* const* names, const char* line) {
+static int faults_command(const char *const *names, const char *line) {
   int known = 1;
   pthread_mutex_lock(&faults_mutex);
   if (strncmp(line, "counts", 6) == 0) {

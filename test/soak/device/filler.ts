@@ -1,4 +1,5 @@
 import { closeSync, ftruncateSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MiB } from '../../support/bytes.js';
 import { run } from '../power/disk.js';
@@ -33,7 +34,10 @@ export function fillBlocks(place: string): Filler {
   const file = openSync(path, 'a');
   let size = 0;
   // What is not allocated yet may turn out to take less than was reserved.
-  for (let added = -1; added !== 0; fsyncSync(file)) size += added = fillUp(file);
+  for (let added = -1; added !== 0; size += added) {
+    added = fillUp(file);
+    fsyncSync(file);
+  }
   return {
     giveBack: (bytes) => {
       size = Math.max(0, size - bytes);
@@ -70,21 +74,34 @@ export function fillInodes(place: string): Filler {
   };
 }
 
-/** What is left of a quota of a Btrfs. */
+const pieceBytes = 64 * 1024;
+
+/** What is left of a quota of a Btrfs: in files, since at its quota it refuses to cut one, and not to delete it. */
 export async function fillQuota(place: string): Promise<Filler> {
   await run('btrfs', 'quota', 'enable', place);
   await run('btrfs', 'quota', 'rescan', '-w', place);
   await run('btrfs', 'qgroup', 'limit', '24M', place);
-  const blocks = fillBlocks(place);
+  const folder = join(place, 'filler');
+  mkdirSync(folder);
+  for (let number = 0; await isWritten(join(folder, String(number))); number += 1) continue;
   return {
     giveBack: async (bytes) => {
-      await blocks.giveBack(bytes);
+      for (const name of readdirSync(folder).slice(0, Math.ceil(bytes / pieceBytes))) rmSync(join(folder, name));
       // What was deleted counts until the next commit.
       await run('btrfs', 'filesystem', 'sync', place);
     },
     end: async () => {
-      await blocks.end();
+      rmSync(folder, { recursive: true });
       await run('btrfs', 'filesystem', 'sync', place);
     },
   };
+}
+
+async function isWritten(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, Buffer.alloc(pieceBytes, path), { flush: true });
+    return true;
+  } catch {
+    return false;
+  }
 }

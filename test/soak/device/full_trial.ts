@@ -79,8 +79,11 @@ class FullTrial {
     assert.deepEqual(failuresOf(opened), []);
     assert.deepEqual(failuresOf(await this.#save(1)), []);
     const filler = await shortage.fill(mounted);
-    await this.#sweep(filler, shortage.format === btrfs ? 64 * KiB : 4 * KiB);
-    await filler.end();
+    try {
+      await this.#sweep(filler, shortage.format === btrfs ? 64 * KiB : 4 * KiB);
+    } finally {
+      await filler.end();
+    }
     assert.deepEqual(failuresOf(await this.#save(3)), [], 'It does not go on, though there is room again.');
     await this.#subject.ask({ kind: 'close', writer: 'writer' });
     await expectInvariant(this.#root, this.#told, 4);
