@@ -324,7 +324,7 @@ function remedy(path: string, cause: unknown): string {
   if (/Cannot find module|no such file/i.test(text)) {
     return `The native add-on is not built (${path}). Run \`npm run build:native\`; it needs a C++20 compiler and CMake.`;
   }
-  if (/start a thread/.test(text)) return `${text}. Let this process have more threads (\`ulimit -u\`, or pids.max of its cgroup).`;
+  if (text.includes('could not start a thread')) return `${text}. Let this process have more threads (\`ulimit -u\`, or pids.max of its cgroup).`;
   return `The native add-on ${path} does not load: ${text}. Rebuild it on this machine with \`npm run build:native\`.`;
 }
 

@@ -32,9 +32,11 @@ struct name {
 };
 
 static const struct name calls[] = {
+    {"fadvise64", __NR_fadvise64},
     {"fallocate", __NR_fallocate},
     {"flock", __NR_flock},
     {"ftruncate", __NR_ftruncate},
+    {"fstatfs", __NR_fstatfs},
     {"io_uring_enter", __NR_io_uring_enter},
     {"io_uring_register", __NR_io_uring_register},
     {"io_uring_setup", __NR_io_uring_setup},

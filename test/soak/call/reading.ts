@@ -23,7 +23,9 @@ function reading(name: string, read: (scene: Scene, checkpoint: Checkpoint) => P
     async prepare(scene): Promise<Stretch> {
       const checkpoint = await openCheckpoint(await pathOf(scene), scene.restoring);
       const run = (): Promise<void> => read(scene, checkpoint);
-      return { roots: [scene.folder], run, check: run, end: () => checkpoint.close() };
+      const roots = [scene.folder];
+      const judge = (failure: unknown, fault: Fault): void => { judgeLook(failure, fault, roots); };
+      return { roots, run, judge, check: run, end: () => checkpoint.close() };
     },
   };
 }

@@ -63,8 +63,8 @@ const saveInPlace = saving('save in place', async (scene, writer) => {
   const lease = writer.allocate(64 * KiB);
   try {
     const data = new Uint8Array(lease.buffer).fill(42);
-    const request = scene.request(2);
-    return await writer.save({ ...request, tensors: { ...request.tensors, lease: data }, inPlace: true });
+    const tensors = { ...scene.tensors(), lease: data };
+    return await writer.save({ ...scene.request(2), tensors, inPlace: true });
   } finally {
     lease.dispose();
   }

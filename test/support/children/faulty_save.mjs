@@ -7,9 +7,9 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { capabilities, CheckpointWriter, fileSource } from 'snapshard';
+import { capabilities, CheckpointWriter, fileSource, openCheckpoint } from 'snapshard';
 
-const { root, options, saves, descriptorsLeft } = JSON.parse(process.argv[2]);
+const { root, options, saves, descriptorsLeft, restore = false } = JSON.parse(process.argv[2]);
 const MiB = 1 << 20;
 const folder = mkdtempSync(join(tmpdir(), 'snapshard-source-'));
 const sourcePath = join(folder, 'file.bin');
@@ -53,12 +53,28 @@ function contentsOf(path) {
   };
 }
 
+async function restored(path) {
+  const checkpoint = await openCheckpoint(path, { stagingBytes: 4 * MiB, blockBytes: 2 * MiB, direct: options.direct ?? true });
+  try {
+    const { damaged } = await checkpoint.verify();
+    if (damaged.length > 0) throw new Error(JSON.stringify(damaged));
+    const all = {};
+    for (const name of checkpoint.tensors.keys()) {
+      const { buffer, byteOffset, byteLength } = (await checkpoint.read(name)).data;
+      all[name] = createHash('sha256').update(new Uint8Array(buffer, byteOffset, byteLength)).digest('hex');
+    }
+    return { restored: all };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
 async function saveOne(writer, { extraBytes = 0, extraTensors = 0, detach = false, ...request }) {
   const tensors = makeTensors(writer, extraBytes, extraTensors);
   const save = writer.save({ ...request, tensors });
   if (detach) structuredClone(tensors.plain.buffer, { transfer: [tensors.plain.buffer] });
   const { path, engine, engineReason, direct, directReason } = await save;
-  return { engine, engineReason, direct, directReason, contents: contentsOf(path) };
+  return { engine, engineReason, direct, directReason, contents: { ...contentsOf(path), ...(restore && (await restored(path))) } };
 }
 
 function failureOf(error) {
