@@ -56,7 +56,7 @@ export async function runTarget(name: string, seed: number, runs: number, folder
   const found = join(folder, name);
   mkdirSync(found, { recursive: true });
   const corpus = unpackCorpus(name, join(folder, `${name} corpus`));
-  const limits = [`-max_len=${inputBytesMax}`, `-timeout=${inputTimeout_s}`, `-artifact_prefix=${folder}/`, '-print_final_stats=1'];
+  const limits = [`-max_len=${inputBytesMax}`, '-len_control=0', `-timeout=${inputTimeout_s}`, `-artifact_prefix=${folder}/`, '-print_final_stats=1'];
   const words = [`-runs=${runs}`, `-seed=${Math.max(seed, 1)}`, ...limits, found, corpus];
   const program = join(build, `test/native/fuzz/${name}_fuzz`);
   const output = await promisify(execFile)(program, words, { maxBuffer: 2 ** 26 }).catch((error: unknown) => {
