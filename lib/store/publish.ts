@@ -182,7 +182,12 @@ export async function syncRoot(store: Store, name: string): Promise<void> {
 
 function requireFree(published: readonly Generation[], step: number, overwrite: boolean, root: string): void {
   const newest = published.at(-1);
-  if (newest !== undefined && !overwrite) throw stepExists(step, newest.name, root);
+  if (newest === undefined) return;
+  if (!overwrite) throw stepExists(step, newest.name, root);
+  // No writer counts so far: somebody made the name, and no reader would take the next one for a step.
+  if (newest.generation < Number.MAX_SAFE_INTEGER) return;
+  const message = `Step ${step} cannot be replaced: ${newest.name} is the last that a name can tell. Remove it.`;
+  throw new SnapshardError('ERR_SNAPSHARD_STEP_EXISTS', message, { path: `${root}/${newest.name}` });
 }
 
 function stepExists(step: number, name: string, root: string, cause?: unknown): SnapshardError {

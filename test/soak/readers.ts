@@ -19,7 +19,8 @@ export async function fuzzReader(reader: Reader, documents: Documents, seed: num
     await fc.assert(reader.property(documents), { seed: seed | 0, numRuns: runs, endOnFailure: false });
   } catch (error) {
     const { message, cause } = error as Error;
-    throw new Error(`the reader of ${reader.name}: ${message}`, { cause });
+    const reason = cause instanceof Error ? cause.stack : String(cause);
+    throw new Error(`the reader of ${reader.name}: ${message}\n${reason}`, { cause });
   }
 }
 

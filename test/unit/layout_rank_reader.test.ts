@@ -124,7 +124,7 @@ describe('reading a rank manifest', () => {
     expect(await refusal(sealText(`{"a":${'['.repeat(100_000)}`))).toMatch(/^it is no JSON/);
     expect(await refusal(sealText(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31])))).toMatch(/^it is no JSON/);
     expect(await refusal(sealText('\ufeff{"a":1'))).toMatch(/^it is no JSON/);
-    expect(await refusal(sealText('{"a":\u0007😀'))).toMatch(/^it is no JSON [ -~]+$/);
+    expect(await refusal(sealText('{"a":\u0007😀'))).toMatch(/^it is no JSON [^\p{Cc}\p{Cs}]+$/u);
     expect(await refusal(sealText('{"a":1'))).toMatch(/`format`/);
     expect(await refusal(seal({ ...parsed(example), format: 'snapshard' }))).toContain('"snapshard.rank" for `format`');
   });

@@ -52,6 +52,17 @@ describe('publish', () => {
     expect(fake.names()).toEqual(['step-0000000007.g3']);
   });
 
+  it('refuses to publish behind a generation that leaves no room, where nobody would find it', async () => {
+    publishedByAnother(`step-0000000007.g${Number.MAX_SAFE_INTEGER}`);
+    const { made } = preparePartial(store, 7, true, newNonce());
+    await expect(made).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
+    const partial = await prepared(8, true);
+    publishedByAnother(`step-0000000008.g${Number.MAX_SAFE_INTEGER}`);
+    await expect(handIn(partial, true)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
+    publishedByAnother(`step-0000000009.g${Number.MAX_SAFE_INTEGER - 1}`);
+    expect((await handIn(await prepared(9, true), true)).name).toBe(`step-0000000009.g${Number.MAX_SAFE_INTEGER}`);
+  });
+
   it('refuses a step that another process published meanwhile', async () => {
     const partial = await prepared(7);
     publishedByAnother('step-0000000007');

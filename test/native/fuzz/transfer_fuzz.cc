@@ -60,11 +60,10 @@ std::string file_of(const std::vector<std::byte>& bytes) {
 }
 
 // What sources hold is the start of the pattern, of different lengths.
-Contents make_source(FuzzInput& input, Plan& plan) {
-  static const std::vector<uint64_t> kLengths = {0, 1, 100, 4096, 5000, 70'000, kMiB, kMiB + 1, 3 * kMiB};
+Contents make_source(FuzzInput& input, uint64_t bytes, Plan& plan) {
   Contents made;
   made.source.kind = static_cast<SourceKind>(input.up_to(4));
-  made.bytes.assign(pattern().begin(), pattern().begin() + static_cast<ptrdiff_t>(input.of(kLengths)));
+  made.bytes.assign(pattern().begin(), pattern().begin() + static_cast<ptrdiff_t>(bytes));
   made.source.bytes = made.bytes.size();
   switch (made.source.kind) {
     case SourceKind::kLease:
@@ -85,6 +84,27 @@ Contents make_source(FuzzInput& input, Plan& plan) {
       made.source.data = plan.buffers.back()->data();
   }
   return made;
+}
+
+// The first source holds all of the pattern, so that most slices have one that is long enough.
+std::vector<Contents> make_sources(FuzzInput& input, Plan& plan) {
+  static const std::vector<uint64_t> kLengths = {0, 1, 100, 4096, 5000, 70'000, kMiB, kMiB + 1};
+  std::vector<Contents> made;
+  made.push_back(make_source(input, kPatternBytes, plan));
+  for (size_t count = input.up_to(3); count > 0; --count) made.push_back(make_source(input, input.of(kLengths), plan));
+  return made;
+}
+
+// Moves segments that their sources are too short for.
+void fit_segments(const std::vector<Contents>& sources, LayoutInput& layout) {
+  for (size_t segment = 0; segment < layout.segment_bytes.size(); ++segment) {
+    const uint64_t bytes = layout.segment_bytes[segment];
+    uint32_t& source = layout.segment_source[segment];
+    if (bytes > sources[source].bytes.size()) source = 0;
+    if (bytes <= sources[source].bytes.size()) {
+      layout.segment_offset[segment] %= sources[source].bytes.size() - bytes + 1;
+    }
+  }
 }
 
 // The files that must come of it; false where a source ends too early, or is not there.
@@ -147,11 +167,11 @@ void carry_out(FuzzInput& input, Plan plan, bool complete) {
 
 FUZZ {
   Plan plan;
-  std::vector<Contents> contents;
-  for (size_t count = 1 + input.up_to(3); count > 0; --count) contents.push_back(make_source(input, plan));
+  std::vector<Contents> contents = make_sources(input, plan);
   plan.input = fuzzed_layout(input, contents.size(), [](FuzzInput& from) {
     return from.one_in(8) ? from.number() % kPatternBytes : from.number() % 10'000;
   });
+  if (!input.one_in(8)) fit_segments(contents, plan.input);
   for (size_t edits = input.one_in(4) ? 1 + input.up_to(1) : 0; edits > 0; --edits) edit(input, plan.input);
   for (size_t i = 0; i < contents.size(); ++i) plan.sources.push_back(std::move(contents[i].source));
   for (size_t i = 0; i < contents.size(); ++i) contents[i].source.path = plan.sources[i].path;

@@ -1,6 +1,6 @@
 /** Whole checkpoints with changed files in them, opened in every way there is. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { CheckpointWriter, latestCheckpoint, listCheckpoints, openCheckpoint, SnapshardError, type Checkpoint } from 'snapshard';
@@ -23,6 +23,7 @@ interface Scene {
 
 async function makeScene(folder: string): Promise<Scene> {
   const root = join(folder, 'root');
+  mkdirSync(root);
   const data = tensors();
   const writer = await CheckpointWriter.open(root, reading);
   try {
@@ -37,7 +38,7 @@ async function makeScene(folder: string): Promise<Scene> {
 }
 
 /** Whatever is thrown has a code. */
-async function coded<Value>(run: () => Promise<Value>): Promise<Value | undefined> {
+async function coded<Value>(run: () => PromiseLike<Value>): Promise<Value | undefined> {
   try {
     return await run();
   } catch (error) {

@@ -55,9 +55,9 @@ export const headerReader: Reader = {
   name: 'header',
   runs: 4000,
   property: ({ headers }: Documents) =>
-    fc.asyncProperty(changes, fc.option(changes), fc.constantFrom(0, 0, 0, 0, 1, -1, 8), start, fc.nat(200_000_000), async (outer, inner, off, word, length) => {
+    fc.asyncProperty(changes, fc.option(changes, { nil: undefined }), fc.constantFrom(0, 0, 0, 0, 1, -1, 8), start, fc.nat(200_000_000), async (outer, inner, off, word, length) => {
       const document = documentAt(headers, outer.document);
-      const value = inner === null ? document.value : withSharding(document, inner);
+      const value = inner === undefined ? document.value : withSharding(document, inner);
       await checkHeader(changedText(value, outer), Math.max(0, document.dataBytes + off));
       await checkLengthWord(word, length);
     }),

@@ -78,7 +78,8 @@ function isShard(value: unknown, rank: number, worldSize: number): value is Shar
   const file = record(value);
   if (file === undefined || !group(file.group) || !hex(file.digest)) return false;
   const plain = `${String(file.group)}-(\\d{5})-of-(\\d{5})\\.safetensors`;
-  const numbers = new RegExp(`^(shard-${five(rank + 1)}-)${worldSize === 1 ? '?' : ''}${plain}$`).exec(String(file.name));
+  const pattern = new RegExp(`^(shard-${five(rank + 1)}-)${worldSize === 1 ? '?' : ''}${plain}$`);
+  const numbers = typeof file.name === 'string' ? pattern.exec(file.name) : null;
   if (numbers === null || Number(numbers[2]) < 1 || Number(numbers[2]) > Number(numbers[3])) return false;
   return integer(file.headerBytes, 4096) && Number(file.headerBytes) % 4096 === 0 && integer(file.bytes, Number(file.headerBytes));
 }
@@ -137,9 +138,10 @@ export function isRankManifest(bytes: Uint8Array, rank: number): boolean {
     return false;
   }
   const manifest = record(value);
-  const worldSize = Number(manifest?.worldSize);
   if (manifest?.format !== 'snapshard.rank' || !matches(manifest.version, /^1\.\d+$/)) return false;
-  if (!integer(manifest.worldSize, 1, 99_999) || manifest.rank !== rank || rank >= worldSize) return false;
+  if (!integer(manifest.worldSize, 1, 99_999)) return false;
+  const worldSize = Number(manifest.worldSize);
+  if (manifest.rank !== rank || rank >= worldSize) return false;
   if (!nonce(manifest.writer) || !nonce(manifest.save) || !integer(manifest.step)) return false;
   const { files, tensors, digests } = manifest;
   if (!Array.isArray(files) || !files.every((file): file is Shard => isShard(file, rank, worldSize))) return false;
