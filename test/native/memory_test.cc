@@ -116,8 +116,10 @@ TEST(pool_poisons_what_is_given_back) {
 #endif
 
 TEST(pool_from_many_threads) {
+  // Sanitizers look at a whole block each time.
+  constexpr size_t kBlock = 4 * kPage;
   BlockPool pool;
-  CHECK_OK(BlockPool::create(4 * kMiB, kMiB, pool));
+  CHECK_OK(BlockPool::create(4 * kBlock, kBlock, pool));
   std::atomic<int> clashes{0};
   const auto work = [&pool, &clashes](std::byte mark) {
     for (int round = 0; round < 2000; ++round) {

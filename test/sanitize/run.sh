@@ -54,9 +54,9 @@ copy_tree() {
 set_options() {
   local common=log_path=$reports/report
   export ASAN_OPTIONS=$common:abort_on_error=1:detect_stack_use_after_return=1:detect_leaks=1
-  export LSAN_OPTIONS=exitcode=0:print_suppressions=0:suppressions=$here/leaks.supp
+  export LSAN_OPTIONS=exitcode=0:print_suppressions=0
   export UBSAN_OPTIONS=$common:abort_on_error=1:print_stacktrace=1
-  export TSAN_OPTIONS=$common:exitcode=0:ignore_noninstrumented_modules=1:suppressions=$here/races.supp
+  export TSAN_OPTIONS=$common:exitcode=0:ignore_noninstrumented_modules=1
 }
 
 # Each fault must be found by itself, in an add-on that has nothing else.
