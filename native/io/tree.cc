@@ -52,8 +52,8 @@ double newest_change_below(int directory, int depth) {
   return newest;
 }
 
-// Whether another file system, or another part of this one, is mounted on a directory. Before Linux 5.8, only another one
-// shows.
+// Whether another file system, or another part of this one, is mounted on a directory. Before Linux 5.8, only another
+// one shows.
 bool is_mounted(int parent, int directory) {
   struct statx extended {};
   const int answer = ::statx(directory, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &extended);

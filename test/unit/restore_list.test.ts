@@ -201,6 +201,17 @@ describe('the latest checkpoint', () => {
     ]);
   });
 
+  it('is not one that a link leads to, though it was put there after a look', async () => {
+    await writeCheckpoint(at('outside'), { step: 30, ranks: [{}], metadata: { secret: true }, files: {} });
+    once(new RegExp(`openStoreBelow .*${nameOf(30)}$`), () => {
+      rmSync(at(nameOf(30)), { recursive: true });
+      symlinkSync(at('outside'), at(nameOf(30)));
+    });
+    const found = await latest();
+    expect(found.opened.path).toBe(at(nameOf(20)));
+    expect(passedOver(found)).toEqual([expect.stringMatching(/^30 .*ELOOP/)]);
+  });
+
   it('is one whose data is intact, where that is asked for', async () => {
     const looked: (number | undefined)[] = [];
     const found = await latest(({ stored: { step } }) => {

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DECOY_KINDS = 6, LEVELS_MAX = 3, PATH_BYTES = 4096, PAUSE_NANOSECONDS_MAX = 400 * 1000 };
+enum { DECOY_KINDS = 6, LEVELS_MAX = 3, PATH_BYTES = 4096, PAUSE_NANOSECONDS_MAX = 300 * 1000, LONG_PAUSE = 60 };
 
 static volatile sig_atomic_t stopped;
 static unsigned long long state;
@@ -109,8 +109,10 @@ static void put_back(const struct place *place, ino_t decoy) {
   renameat2(stock, "decoy", stock, aside, RENAME_NOREPLACE);
 }
 
+/* Sometimes long enough that more than one look falls into it. */
 static void pause_a_little(void) {
-  const struct timespec pause = {0, below(PAUSE_NANOSECONDS_MAX)};
+  const unsigned times = below(8) == 0 ? LONG_PAUSE : 1;
+  const struct timespec pause = {0, below(PAUSE_NANOSECONDS_MAX) * times};
   nanosleep(&pause, NULL);
 }
 
