@@ -1,4 +1,7 @@
-/** Tells which of the sanitizers' reports in a folder are about the add-on: `node reports.mjs FOLDER`. Exit status 1 where any is. */
+/**
+ * Tells which of the sanitizers' reports in a folder are about the add-on: `node reports.mjs FOLDER`. Exit status 1
+ * where any is.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

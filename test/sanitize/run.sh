@@ -31,12 +31,12 @@ reports=$build/reports
 build_targets() {
   cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSNAPSHARD_SANITIZE="$sanitizers" -DSNAPSHARD_TESTS=ON \
     -DCMAKE_JS_INC="$(node -p "require('node-api-headers').include_dir")" >/dev/null
-  cmake --build "$build" --parallel "${JOBS:-$(nproc)}" --target "$@" >"$build/build.log" || { cat "$build/build.log" && exit 1; }
+  cmake --build "$build" --parallel "${JOBS:-$(nproc)}" --target "$@"
 }
 
 copy_node() {
   mkdir -p "$build/bin"
-  cp -L "$(node -p process.execPath)" "$build/bin/node"
+  cp -L --remove-destination "$(node -p process.execPath)" "$build/bin/node"
   patchelf --add-needed "$(readlink -f "$(g++ -print-file-name="$library")")" "$build/bin/node"
 }
 
@@ -44,19 +44,20 @@ copy_node() {
 copy_tree() {
   mkdir -p "$tree/build/Release"
   find "$tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-  cp -r package.json tsconfig*.json vitest.config.ts CMakeLists.txt README.md lib dist examples docs native test bench "$tree"
+  cp -r package.json tsconfig*.json vitest.config.ts CMakeLists.txt README.md lib dist examples docs native test bench \
+    "$tree"
   ln -s "$PWD/node_modules" "$tree/node_modules"
   cp "$build/Release/snapshard.node" "$tree/build/Release"
 }
 
-# Memory errors end the process by SIGABRT, which no test takes for an ending of its own. Races and leaks do not: which of
-# them are ours, reports.mjs knows. Node is not instrumented: what it does by itself is no race of ours.
+# Memory errors end the process by SIGABRT, which no test takes for an ending of its own. Races and leaks do not: which
+# of them are ours, reports.mjs knows. Node is not instrumented: what it does by itself is no race of ours.
 set_options() {
   local common=log_path=$reports/report
   export ASAN_OPTIONS=$common:abort_on_error=1:detect_stack_use_after_return=1:detect_leaks=1
   export LSAN_OPTIONS=exitcode=0:print_suppressions=0
   export UBSAN_OPTIONS=$common:abort_on_error=1:print_stacktrace=1
-  export TSAN_OPTIONS=$common:exitcode=0:ignore_noninstrumented_modules=1
+  export TSAN_OPTIONS=$common:exitcode=0:atexit_sleep_ms=100:ignore_noninstrumented_modules=1
 }
 
 # Each fault must be found by itself, in an add-on that has nothing else.
