@@ -128,6 +128,8 @@ export interface TransferResult {
   direct: 'yes' | 'no' | 'unknown';
   directReason: string;
   engine: 'io_uring' | 'pwrite';
+  /** Why direct files were not trusted to the ring; empty where there is no such reason. */
+  threadsReason: string;
   /** Whether device memory was copied within the device first; why not, or why the pool is not registered with it. */
   deviceSnapshot: boolean;
   deviceReason: string;
@@ -195,6 +197,8 @@ export interface ReadResult {
   /** Why copies to a device were slower than they could be; else empty. */
   deviceReason: string;
   engine: 'io_uring' | 'pwrite';
+  /** Why direct files were not trusted to the ring; empty where there is no such reason. */
+  threadsReason: string;
   /** From `startRead` to the end, and processor seconds of the native threads meanwhile. */
   seconds: number;
   cpuSeconds: number;

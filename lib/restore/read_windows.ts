@@ -103,13 +103,13 @@ class WindowRun {
 
   async #add(result: ReadResult): Promise<void> {
     const { engineReason } = await this.#source.staging();
-    const { readBytes, cpuSeconds, engine, direct, directReason, deviceReason } = result;
+    const { readBytes, cpuSeconds, engine, direct, directReason, threadsReason, deviceReason } = result;
     const before = this.#totals;
     // What is not direct says more than what is.
     const worse = before === undefined || before.direct === 'yes' ? { direct, directReason } : before;
     this.#totals = {
       engine,
-      engineReason,
+      engineReason: engineReason || threadsReason || (before?.engineReason ?? ''),
       direct: worse.direct,
       directReason: worse.directReason,
       deviceReason: deviceReason || (before?.deviceReason ?? ''),

@@ -64,7 +64,7 @@ export function describePublished(parts: PublishedParts): Published {
     files: plan.files.map((file) => file.path),
     digest,
     engine: result.engine,
-    engineReason,
+    engineReason: engineReason || result.threadsReason,
     direct: result.direct,
     directReason: result.directReason,
     deviceSnapshot: result.deviceSnapshot,

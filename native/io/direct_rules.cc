@@ -55,9 +55,9 @@ DirectRules rules_by_type(uint32_t type) {
   if (type == kLustre) return accept(Direct::kYes, static_cast<uint32_t>(::sysconf(_SC_PAGESIZE)), kPage, "");
   DirectRules rules =
       accept(Direct::kUnknown, kPage, kPage, "the file system takes O_DIRECT but does not report an alignment");
-  // Linux 6.18 at least: what a server in user space lets come short, io_uring goes on with at the place where it began,
-  // and calls it done. fio sees it, too.
-  rules.by_threads = type == kFuse;
+  // Linux 6.18 at least: what a server in user space lets come short, io_uring goes on with at the place where it
+  // began, and calls it done. fio sees it, too.
+  if (type == kFuse) rules.threads_reason = "io_uring does not go on rightly with what FUSE writes in part";
   return rules;
 }
 

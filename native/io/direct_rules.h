@@ -15,8 +15,8 @@ struct DirectRules {
   uint32_t offset_alignment = 0;
   // Why not kYes.
   std::string reason;
-  // Where io_uring is not to be trusted with such a file.
-  bool by_threads = false;
+  // Why io_uring is not to be trusted with such a file; else empty.
+  std::string threads_reason = {};
 
   [[nodiscard]] bool usable() const { return direct != Direct::kNo; }
 };

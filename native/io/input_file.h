@@ -25,7 +25,7 @@ class InputFile {
   [[nodiscard]] bool direct() const { return direct_.load(std::memory_order_acquire); }
   // After the last read.
   [[nodiscard]] const DirectRules& rules() const { return rules_; }
-  [[nodiscard]] bool by_threads() const { return rules_.by_threads; }
+  [[nodiscard]] bool by_threads() const { return !rules_.threads_reason.empty(); }
   // As they were found: reads that are laid out by them stay right when the file falls back.
   [[nodiscard]] uint64_t offset_alignment() const { return offset_alignment_; }
   [[nodiscard]] uint64_t memory_alignment() const { return memory_alignment_; }

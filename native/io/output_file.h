@@ -29,7 +29,7 @@ class OutputFile {
   [[nodiscard]] bool is_open() const { return fd_.valid(); }
   [[nodiscard]] bool direct() const { return direct_.load(std::memory_order_acquire); }
   [[nodiscard]] const DirectRules& rules() const { return rules_; }
-  [[nodiscard]] bool by_threads() const { return rules_.by_threads; }
+  [[nodiscard]] bool by_threads() const { return !rules_.threads_reason.empty(); }
   // `bytes` rounded up to what a direct write of the tail must cover; `bytes` itself when buffered.
   [[nodiscard]] uint64_t padded(uint64_t bytes) const;
   [[nodiscard]] uint64_t memory_alignment() const { return direct() ? rules_.memory_alignment : 1; }

@@ -96,7 +96,8 @@ Napi::Value from_read(Napi::Env env, const ReadOutcome& outcome, bool uring, dou
   result.Set("direct", Napi::String::New(env, direct_name(outcome.direct)));
   result.Set("directReason", Napi::String::New(env, outcome.direct_reason));
   result.Set("deviceReason", Napi::String::New(env, outcome.device_reason));
-  result.Set("engine", Napi::String::New(env, engine_name(uring && !outcome.by_threads, outcome.direct)));
+  result.Set("engine", Napi::String::New(env, engine_name(uring && outcome.threads_reason.empty(), outcome.direct)));
+  result.Set("threadsReason", Napi::String::New(env, outcome.threads_reason));
   result.Set("seconds", number(outcome.seconds));
   result.Set("cpuSeconds", number(cpu_seconds));
   return result;

@@ -128,7 +128,8 @@ Napi::Value from_outcome(Napi::Env env, const TransferOutcome& outcome, bool uri
   result.Set("directReason", Napi::String::New(env, outcome.direct_reason));
   result.Set("deviceSnapshot", Napi::Boolean::New(env, outcome.device_snapshot));
   result.Set("deviceReason", Napi::String::New(env, outcome.device_reason));
-  result.Set("engine", Napi::String::New(env, engine_name(uring && !outcome.by_threads, outcome.direct)));
+  result.Set("engine", Napi::String::New(env, engine_name(uring && outcome.threads_reason.empty(), outcome.direct)));
+  result.Set("threadsReason", Napi::String::New(env, outcome.threads_reason));
   result.Set("stagedSeconds", number(outcome.times.staged_seconds));
   result.Set("writtenSeconds", number(outcome.times.written_seconds));
   result.Set("durableSeconds", number(outcome.times.durable_seconds));

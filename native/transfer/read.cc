@@ -72,7 +72,7 @@ void Read::close_file(Directory& directory, size_t file) {
   const DirectRules& rules = files_[file].input.rules();
   {
     const std::lock_guard lock(mutex_);
-    outcome_.by_threads |= rules.by_threads;
+    if (!rules.threads_reason.empty()) outcome_.threads_reason = rules.threads_reason;
     const bool worse =
         rules.direct == Direct::kNo || (rules.direct == Direct::kUnknown && outcome_.direct_reason.empty());
     if (worse) {

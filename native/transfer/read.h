@@ -30,8 +30,8 @@ struct ReadOutcome {
   uint64_t read_bytes = 0;
   Direct direct = Direct::kYes;
   std::string direct_reason;
-  // Whether some file did not go through the ring, though direct.
-  bool by_threads = false;
+  // Why some file did not go through the ring, though direct; else empty.
+  std::string threads_reason;
   // Why copies to a device were slower than they could be; else empty.
   std::string device_reason;
   double seconds = 0;

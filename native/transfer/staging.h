@@ -45,8 +45,8 @@ class Staging : public std::enable_shared_from_this<Staging> {
   [[nodiscard]] const StagingOptions& options() const { return options_; }
   [[nodiscard]] BlockPool& pool() { return pool_; }
   [[nodiscard]] Engine& engine() { return *engine_; }
-  // Direct requests go through the ring where there is one; buffered ones always through threads, as those of files that
-  // ask for it.
+  // Direct requests go through the ring where there is one; buffered ones always through threads, as those of files
+  // that ask for it.
   [[nodiscard]] IoEngine& engine_for(bool by_threads);
   [[nodiscard]] bool uses_uring() const { return uses_uring_; }
   // Why not, or why the pool is not registered; empty when all is as wished.

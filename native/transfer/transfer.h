@@ -40,8 +40,8 @@ struct TransferOutcome {
   std::vector<Digest> file_digests;
   Direct direct = Direct::kYes;
   std::string direct_reason;
-  // Whether some file did not go through the ring, though direct.
-  bool by_threads = false;
+  // Why some file did not go through the ring, though direct; else empty.
+  std::string threads_reason;
   // Whether a device snapshot was asked for, and taken.
   bool device_snapshot = false;
   // Why it was not taken, or why copies from a device were slower than they could be; else empty.

@@ -102,7 +102,7 @@ void Transfer::seal_file(Directory& directory, size_t file) {
   if (!status.ok()) return fail(std::move(status));
   {
     const std::lock_guard lock(mutex_);
-    outcome_.by_threads |= rules.by_threads;
+    if (!rules.threads_reason.empty()) outcome_.threads_reason = rules.threads_reason;
     const bool worse =
         rules.direct == Direct::kNo || (rules.direct == Direct::kUnknown && outcome_.direct_reason.empty());
     if (worse) {

@@ -84,6 +84,7 @@ export class ModelTransfer {
       fileDigests: Buffer.concat(digests),
       direct: 'yes',
       directReason: '',
+      threadsReason: '',
       engine: 'io_uring',
       deviceSnapshot: false,
       deviceReason: '',

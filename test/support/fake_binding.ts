@@ -261,7 +261,7 @@ export class FakeBinding implements NativeBinding {
       }
     }
     const readBytes = request.chunkBytes.reduce((sum, bytes) => sum + bytes, 0);
-    const reasons = { directReason: '', deviceReason: '' };
+    const reasons = { directReason: '', threadsReason: '', deviceReason: '' };
     const facts = { direct: 'yes', engine: 'io_uring', seconds: 1, cpuSeconds: 1 } as const;
     return { digests: Buffer.concat(digests), readBytes, ...facts, ...reasons };
   }

@@ -49,6 +49,7 @@ export class FakeTransfer {
       fileDigests: chunks,
       direct: 'yes',
       directReason: '',
+      threadsReason: '',
       engine: 'io_uring',
       deviceSnapshot: false,
       deviceReason: '',
