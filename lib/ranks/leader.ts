@@ -142,6 +142,8 @@ export class Leader implements SaveProtocol {
       return await this.#store.list(`${this.path}/${ranksDirectory}`);
     } catch (error) {
       if (!hasErrno(error, 'ENOENT', 'ESTALE')) throw error;
+      // A server that took a handle back, and not the directory: the next look tells.
+      if (hasErrno(error, 'ESTALE') && (await this.#store.list('')).includes(this.path)) return [];
       throw await this.#takenAway();
     }
   }

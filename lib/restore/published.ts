@@ -49,11 +49,11 @@ export function reasonOf(error: unknown): string {
   throw error;
 }
 
-/** A manifest is missing, or all of the directory is. */
-async function lookAgain(store: Store, name: string): Promise<Look> {
+/** A manifest is missing, or all of the directory is; or the server took back the handle of one that is there. */
+async function lookAgain(store: Store, name: string): Promise<Look | 'there'> {
   try {
-    await store.list(name);
-    return { kind: 'damaged', reason: `It has no ${manifestName}.` };
+    const names = await store.list(name);
+    return names.includes(manifestName) ? 'there' : { kind: 'damaged', reason: `It has no ${manifestName}.` };
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ESTALE')) return { kind: 'gone' };
     return { kind: 'damaged', reason: reasonOf(error) };
@@ -61,13 +61,28 @@ async function lookAgain(store: Store, name: string): Promise<Look> {
 }
 
 /** Reads the manifest of a step's directory. */
-export async function lookAt(store: Store, { name, step }: StepName, slices = new TimeSlices()): Promise<Look> {
+export async function lookAt(store: Store, step: StepName, slices = new TimeSlices()): Promise<Look> {
   try {
-    const manifest = await readManifest(store, name, slices);
-    if (manifest.step === step) return { kind: 'intact', manifest };
-    return { kind: 'damaged', reason: `Its manifest is that of step ${manifest.step}.` };
+    return await readAndCompare(store, step, slices);
   } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ESTALE')) return lookAgain(store, name);
-    return { kind: 'damaged', reason: reasonOf(error) };
+    return await lookAfter(store, step, slices, error);
+  }
+}
+
+async function readAndCompare(store: Store, { name, step }: StepName, slices: TimeSlices): Promise<Look> {
+  const manifest = await readManifest(store, name, slices);
+  if (manifest.step === step) return { kind: 'intact', manifest };
+  return { kind: 'damaged', reason: `Its manifest is that of step ${manifest.step}.` };
+}
+
+/** What a manifest that could not be read tells of its checkpoint. */
+async function lookAfter(store: Store, step: StepName, slices: TimeSlices, error: unknown): Promise<Look> {
+  if (!hasErrno(error, 'ENOENT', 'ESTALE')) return { kind: 'damaged', reason: reasonOf(error) };
+  const look = await lookAgain(store, step.name);
+  if (look !== 'there') return look;
+  try {
+    return await readAndCompare(store, step, slices);
+  } catch (again) {
+    return hasErrno(again, 'ENOENT') ? { kind: 'gone' } : { kind: 'damaged', reason: reasonOf(again) };
   }
 }

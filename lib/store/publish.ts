@@ -160,14 +160,9 @@ async function unlessUnknown<T>(look: Promise<T>, store: Store, name: string, ca
   try {
     return await look;
   } catch {
-    const message = `The rename to ${name} failed, and so did the look at what became of it: see whether it is there.`;
-    throw durabilityUnknown(message, `${store.root}/${name}`, cause);
+    const message = `The rename to ${name} failed${saidBy(cause)}, and so did the look at what became of it: see whether it is there.`;
+    throw unknownDurability(message, store, name, cause);
   }
-}
-
-function durabilityUnknown(message: string, path: string, cause: unknown): SnapshardError {
-  const system = cause instanceof SnapshardError && { errno: cause.errno, syscall: cause.syscall };
-  return new SnapshardError('ERR_SNAPSHARD_DURABILITY_UNKNOWN', message, { cause, path, ...system });
 }
 
 /** Makes the final name durable. */
@@ -175,9 +170,22 @@ export async function syncRoot(store: Store, name: string): Promise<void> {
   try {
     await store.syncDirectories(['']);
   } catch (cause) {
-    const message = `${name} is published, but the sync of ${store.root} failed: a power loss may take it away.`;
-    throw durabilityUnknown(message, `${store.root}/${name}`, cause);
+    const message = `${name} is published, but the sync of ${store.root} failed${saidBy(cause)}: a power loss may take it away.`;
+    throw unknownDurability(message, store, name, cause);
   }
+}
+
+/** What the system said, for a message. */
+function saidBy(cause: unknown): string {
+  return cause instanceof SnapshardError && cause.errno !== undefined ? ` (${cause.errno} from ${cause.syscall})` : '';
+}
+
+function unknownDurability(message: string, store: Store, name: string, cause: unknown): SnapshardError {
+  return new SnapshardError('ERR_SNAPSHARD_DURABILITY_UNKNOWN', message, {
+    cause,
+    path: `${store.root}/${name}`,
+    ...(cause instanceof SnapshardError && { errno: cause.errno, syscall: cause.syscall }),
+  });
 }
 
 function requireFree(published: readonly Generation[], step: number, overwrite: boolean, root: string): void {

@@ -32,7 +32,9 @@ Status read_vanishing(const Source& source, uint32_t index, uint64_t offset, std
   if (memory_reader() == MemoryReader::kJavaScriptThread) return copier.copy(index, offset, destination, bytes);
   const int error = read_own_memory(destination, source.data + offset, bytes);
   if (error == 0) return {};
-  if (error != EFAULT) return Status::system(error, "process_vm_readv");
+  const bool by_syscall = memory_reader() == MemoryReader::kProcessVmReadv;
+  if (error != EFAULT && by_syscall) return Status::system(error, "process_vm_readv");
+  if (error != EFAULT) return Status::system(error, "pread", "/proc/self/mem");
   return Status::failure(Failure::kSourceDetached, "the memory of a source is gone");
 }
 

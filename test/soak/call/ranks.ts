@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { CheckpointWriter, listCheckpoints, SnapshardError, type Published } from 'snapshard';
-import { expectCoded, expectNames, tellsOf } from './judge.js';
+import { expectCoded, expectNames, gone, tellsOf } from './judge.js';
 import type { Came, Phase, Stretch } from './phase.js';
 import type { Fault } from './refusal.js';
 import type { Scene } from './scene.js';
@@ -36,7 +36,7 @@ function valuesOf<Value>(ends: Ends<Value>): Value[] {
 function judge(failure: unknown, fault: Fault, roots: readonly string[]): void {
   if (!(failure instanceof RanksFailed)) throw failure;
   failure.failures.forEach(expectCoded);
-  if (fault.error === 'ESTALE' && failure.failures.some((error) => (error as SnapshardError).code === 'ERR_SNAPSHARD_SESSION_OVER')) return;
+  if (fault.error === 'ESTALE' && failure.failures.some((error) => gone.has((error as SnapshardError).code))) return;
   const names = failure.failures.some((error) => {
     if (!(error instanceof SnapshardError)) return false;
     try {

@@ -42,7 +42,7 @@ export class Trials {
 
   /** @param only in place of what is planned */
   async run(dice: Dice, plan: FaultPlan, only?: readonly Fault[]): Promise<void> {
-    const counts = await this.#record();
+    const counts = await this.#record(only === undefined ? recordings : 1);
     const faults = only ?? faultsOf(this.#unit, counts, dice, plan);
     const before = await this.#allocations();
     for (const fault of faults) await this.#try(fault);
@@ -52,9 +52,9 @@ export class Trials {
   }
 
   /** How often the phase makes each call. */
-  async #record(): Promise<Map<string, number>> {
+  async #record(runs: number): Promise<Map<string, number>> {
     const most = new Map<string, number>();
-    for (let run = 0; run < recordings; run += 1) {
+    for (let run = 0; run < runs; run += 1) {
       const stretch = await this.#unit.phase.prepare(this.#scene);
       this.#refusal.watch();
       const came = await settled(stretch.run());
