@@ -2,7 +2,7 @@ import type { StagingInfo } from '../binding.js';
 import { SnapshardError } from '../errors.js';
 import { closeStaging, createStaging } from '../memory/staging.js';
 import { hasErrno } from '../store/native_error.js';
-import { isGone } from './gone.js';
+import { isGone, isThere } from './gone.js';
 import type { OpenedCheckpoint } from './open.js';
 import type { ResolvedCheckpointOptions } from './read_options.js';
 import type { StoredFile } from './stored.js';
@@ -85,12 +85,18 @@ export class ReadSource {
     await this.opened.store.close();
   }
 
+  /** Whether another checkpoint stands there, or none, or the same in other files: a copy that was put in its place. */
+  async #isOther({ errno, path: file }: SnapshardError): Promise<boolean> {
+    const { path, stored } = this.opened;
+    if (stored.digest !== undefined && (await isGone(path, stored.digest))) return true;
+    return errno === 'ESTALE' && file !== undefined && (await isThere(file));
+  }
+
   /** A file that is missing or short may only mean that the checkpoint was removed or replaced. */
   async #explain(error: unknown): Promise<unknown> {
     if (!hasErrno(error, ...Object.keys(faultOf))) return error;
-    const { path, stored } = this.opened;
-    const { digest } = stored;
-    if (digest !== undefined && (await isGone(path, digest).catch(() => false))) {
+    const { path } = this.opened;
+    if (await this.#isOther(error as SnapshardError).catch(() => false)) {
       const message = `The checkpoint at ${path} was removed or replaced while it was read: open it, or the newest, again.`;
       return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { cause: error, path });
     }

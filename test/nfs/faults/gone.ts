@@ -7,8 +7,8 @@ import { errorOf, resultOf, Saver } from './saver.js';
 import { overAll, withSetting } from './setting.js';
 import { expectWhole } from './whole.js';
 
-const bytes = 48 * MiB;
-const megabitPerSecond = 200;
+const bytes = 32 * MiB;
+const megabitPerSecond = 80;
 const deadlineMs = 8000;
 
 /**
