@@ -23,7 +23,8 @@ async function saveWithoutEnd(root: string, moment: Moment): Promise<string> {
     errorOf(await answer, 'DEADLINE');
     // The grace that a device has passes before the writer is given up.
     resultOf(await saver.close());
-    await saver.ended();
+    console.log(`${moment.name}: closed`);
+    await saver.exit();
     return moment.name;
   } finally {
     await saver.kill();

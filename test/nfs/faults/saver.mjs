@@ -81,6 +81,9 @@ const actions = {
   async remove({ root, step }) {
     await removeCheckpoint(root, step);
   },
+  exit() {
+    process.exit();
+  },
   async close() {
     const closing = writer?.close();
     writer = undefined;
