@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path';
 import { binding } from '../binding.js';
 import { parseManifestTail } from '../layout/manifest.js';
 import { manifestName } from '../layout/names.js';
@@ -37,5 +38,15 @@ export async function isGone(path: string, digest: string): Promise<boolean> {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ESTALE')) return true;
     if (hasErrno(error, 'EFBIG')) return false;
     throw error;
+  }
+}
+
+/** Whether there is a file of that path now: who holds one that is stale may open this one. */
+export async function isThere(path: string): Promise<boolean> {
+  const store = await NativeStore.open(dirname(path));
+  try {
+    return (await store.list('')).includes(basename(path));
+  } finally {
+    await store.close();
   }
 }

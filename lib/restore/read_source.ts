@@ -2,7 +2,7 @@ import type { StagingInfo } from '../binding.js';
 import { SnapshardError } from '../errors.js';
 import { closeStaging, createStaging } from '../memory/staging.js';
 import { hasErrno } from '../store/native_error.js';
-import { isGone } from './gone.js';
+import { isGone, isThere } from './gone.js';
 import type { OpenedCheckpoint } from './open.js';
 import type { ResolvedCheckpointOptions } from './read_options.js';
 import type { StoredFile } from './stored.js';
@@ -10,6 +10,7 @@ import type { StoredFile } from './stored.js';
 /** What the system says of a file that is not as the manifest lists it. */
 const faultOf: Readonly<Record<string, string>> = {
   ENOENT: 'is missing',
+  ESTALE: 'is missing',
   ENODATA: 'ends before it should',
   EFBIG: 'is longer than it should be',
 };
@@ -84,20 +85,26 @@ export class ReadSource {
     await this.opened.store.close();
   }
 
+  /** Whether another checkpoint stands there, or none, or the same in other files: a copy that was put in its place. */
+  async #isOther({ errno, path: file }: SnapshardError): Promise<boolean> {
+    const { path, stored } = this.opened;
+    if (stored.digest !== undefined && (await isGone(path, stored.digest))) return true;
+    return errno === 'ESTALE' && file !== undefined && (await isThere(file));
+  }
+
   /** A file that is missing or short may only mean that the checkpoint was removed or replaced. */
   async #explain(error: unknown): Promise<unknown> {
-    if (!hasErrno(error, 'ESTALE', ...Object.keys(faultOf))) return error;
-    const { path, stored } = this.opened;
-    const { digest } = stored;
-    if (digest !== undefined && (await isGone(path, digest).catch(() => false))) {
+    if (!hasErrno(error, ...Object.keys(faultOf))) return error;
+    const { path } = this.opened;
+    const isOther = await this.#isOther(error as SnapshardError).catch(() => undefined);
+    // A handle that a server took back tells nothing by itself.
+    if (isOther === undefined && hasErrno(error, 'ESTALE')) return error;
+    if (isOther === true) {
       const message = `The checkpoint at ${path} was removed or replaced while it was read: open it, or the newest, again.`;
       return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { cause: error, path });
     }
     const { errno = '', path: file = path } = error as SnapshardError;
-    const fault = faultOf[errno];
-    // A handle that a server took back tells nothing of the file, as long as its checkpoint is there.
-    if (fault === undefined) return error;
-    const message = `A file of the checkpoint ${fault}: ${file}. Read another checkpoint; verify() lists all damage.`;
+    const message = `A file of the checkpoint ${faultOf[errno]}: ${file}. Read another checkpoint; verify() lists all damage.`;
     return new SnapshardError('ERR_SNAPSHARD_CORRUPT', message, { cause: error, path: file });
   }
 }

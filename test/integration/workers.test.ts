@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { checkCheckpoint } from '../../examples/check.js';
 import { MiB } from '../support/bytes.js';
 import { runChild } from '../support/child.js';
-import { namesIn, useRoot } from '../support/root.js';
+import { namesIn, useRoot, withoutLeftovers } from '../support/root.js';
 
 const root = useRoot();
 
@@ -21,7 +21,7 @@ describe('worker threads', () => {
     const child = await runChild('workers', { root: root.path, way: 'terminate', rounds: 8 });
     expect([child.code, child.signal, child.messages], child.output).toEqual([0, null, ['done']]);
     await using writer = await CheckpointWriter.open(root.path, { stagingBytes: 8 * MiB });
-    const names = namesIn(root.path);
+    const names = withoutLeftovers(root.path, namesIn(root.path));
     expect(names.filter((name) => name.startsWith('.'))).toEqual([]);
     for (const name of names) await checkCheckpoint(join(root.path, name));
     await writer.save({ step: 5000, tensors: {} });

@@ -5,10 +5,14 @@
 import Table from 'cli-table3';
 import { faults } from './faults/part.js';
 import { ranks } from './ranks/part.js';
+import { run as runCommand } from './server.js';
 import { suite } from './suite.js';
 import type { Part, Trial } from './trial.js';
 
 const parts: Readonly<Record<string, () => Part>> = { ranks, suite, faults };
+/** Whoever runs this learns from it what a trial that has not ended waits for. */
+const quiet_ms = 8 * 60_000;
+
 const table = new Table({ head: ['mounts', 'trial', 'result', ''], style: { head: [], border: [], compact: true } });
 let passed = 0;
 let failed = 0;
@@ -17,6 +21,9 @@ async function runOne({ mounts, name, run }: Trial): Promise<void> {
   const started_ms = performance.now();
   let outcome = 'FAILED';
   let note = '';
+  const tellsWaits = setInterval(() => {
+    console.error(runCommand('ps', '-eLo', 'pid,tid,stat,wchan:40,args'));
+  }, quiet_ms);
   try {
     note = await run();
     outcome = 'passed';
@@ -24,6 +31,8 @@ async function runOne({ mounts, name, run }: Trial): Promise<void> {
   } catch (error) {
     failed += 1;
     console.error(error);
+  } finally {
+    clearInterval(tellsWaits);
   }
   console.log(`${mounts}: ${name}: ${outcome}, ${((performance.now() - started_ms) / 1000).toFixed(1)} s ${note}`);
   table.push([mounts, name, outcome, note]);

@@ -46,10 +46,9 @@ export class OrderedProcess {
     return Promise.race([answered, this.#died]);
   }
 
-  /** Resolves when it has ended by itself. */
-  async ended(): Promise<void> {
-    this.#child.disconnect();
-    await this.#died;
+  /** Asks for `process.exit`, and resolves when it has ended. */
+  async exit(): Promise<void> {
+    await this.ask('exit', {});
   }
 
   /** As a machine that stops: without a last word. */

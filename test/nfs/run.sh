@@ -35,7 +35,7 @@ shift
 
 load_modules() {
   local module
-  for module in nfsd nfsv3 nfsv4 veth sch_netem; do
+  for module in nfsd nfsv3 nfsv4 veth sch_netem loop; do
     # Without modules, all that the kernel can do is built in.
     ${MODPROBE:-modprobe} "$module" || true
   done
@@ -59,7 +59,7 @@ start_server() {
 
 # A client whose server is gone waits for it for ever.
 stop() {
-  umount --force --lazy /mnt/export-* 2>/dev/null || true
+  umount --force --lazy /mnt/[0-9]* 2>/dev/null || true
   rpc.nfsd 0
 }
 

@@ -43,6 +43,7 @@ export interface ExportOptions {
 }
 
 let exports = 0;
+let mounts = 0;
 
 /** A folder of its own file system, which the server exports, and its mounts. */
 export class Export {
@@ -64,7 +65,8 @@ export class Export {
 
   /** @returns the mount point */
   mount(client: Client, version: Version, ...options: string[]): string {
-    const place = `/mnt/${this.#name}-${client}-${version}-${this.#mounts.length}`;
+    mounts += 1;
+    const place = `/mnt/${mounts}`;
     mkdirSync(place);
     const path = version === '3' ? this.path : `/${this.#name}`;
     const all = [`vers=${version}`, ...options].join(',');

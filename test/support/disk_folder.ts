@@ -1,4 +1,4 @@
-import { statfsSync } from 'node:fs';
+import { rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
@@ -10,4 +10,9 @@ export function diskFolder(): string {
   const named = process.env.SNAPSHARD_TEST_FOLDER;
   if (named !== undefined) return named;
   return statfsSync(tmpdir()).type === tmpfsMagic ? repository : tmpdir();
+}
+
+/** An NFS client keeps a file that is still open, under another name, until whoever has it open has let go of it. */
+export function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }

@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { binding } from '../../lib/binding.js';
+import { removeFolder } from './disk_folder.js';
 
 /** One change of a text: some of it replaced, a number made another, or a stretch doubled. */
 export interface Edit {
@@ -58,7 +59,7 @@ export function safetensors(json: string, dataBytes: number, lengthWord = BigInt
 /** An empty directory of that name. */
 export function fresh(folder: string, name: string): string {
   const path = join(folder, name);
-  rmSync(path, { recursive: true, force: true });
+  removeFolder(path);
   mkdirSync(join(path, 'ranks'), { recursive: true });
   return path;
 }

@@ -106,6 +106,22 @@ describe('a part of a file that the device does not give', () => {
   });
 });
 
+describe('a file that the server no longer knows', () => {
+  const stale = { code: 'ERR_SNAPSHARD_CORRUPT', message: expect.stringContaining('is missing') as string };
+  const replaced = { code: 'ERR_SNAPSHARD_NOT_FOUND', message: expect.stringContaining('open it') as string };
+
+  it('is missing, unless another stands in its place, which may be opened', async () => {
+    vi.spyOn(fake, 'startRead').mockImplementation(() => {
+      const done = Promise.reject(nativeError('system', 'ESTALE', 'read', path));
+      done.catch(() => undefined);
+      return { handle: 1, done };
+    });
+    await expect(checkpoint.read('w')).rejects.toMatchObject(replaced);
+    fake.tree.delete(path);
+    await expect(checkpoint.read('w')).rejects.toMatchObject(stale);
+  });
+});
+
 describe('the memory that reads go through', () => {
   it('is taken when data is first read, once, and given back in the end', async () => {
     expect(fake.calls).not.toContain('createStaging');

@@ -16,17 +16,19 @@ namespace {
 using Needs = Call::Needs;
 
 constexpr size_t kPage = 4096;
-constexpr size_t kArenaBytes = size_t{1} << 38;
+constexpr size_t kArenaBytesMax = size_t{1} << 38;
+constexpr size_t kArenaBytesMin = size_t{1} << 32;
 
 // Addresses are never given twice, and allocations that fill theirs lie side by side, as on a device.
 uint64_t reserve(size_t bytes) {
   static std::byte* next = nullptr;
   static size_t left = 0;
-  if (next == nullptr) {
-    void* arena = ::mmap(nullptr, kArenaBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (arena == MAP_FAILED) return 0;
+  // Some kernels have few addresses to give.
+  for (size_t arena_bytes = kArenaBytesMax; next == nullptr && arena_bytes >= kArenaBytesMin; arena_bytes /= 2) {
+    void* arena = ::mmap(nullptr, arena_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (arena == MAP_FAILED) continue;
     next = static_cast<std::byte*>(arena);
-    left = kArenaBytes;
+    left = arena_bytes;
   }
   if (bytes > left) return 0;
   const auto pointer = reinterpret_cast<uint64_t>(next);

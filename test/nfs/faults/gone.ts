@@ -7,8 +7,8 @@ import { errorOf, resultOf, Saver } from './saver.js';
 import { overAll, withSetting } from './setting.js';
 import { expectWhole } from './whole.js';
 
-const bytes = 48 * MiB;
-const megabitPerSecond = 200;
+const bytes = 32 * MiB;
+const megabitPerSecond = 80;
 const deadlineMs = 8000;
 
 /**
@@ -23,7 +23,8 @@ async function saveWithoutEnd(root: string, moment: Moment): Promise<string> {
     errorOf(await answer, 'DEADLINE');
     // The grace that a device has passes before the writer is given up.
     resultOf(await saver.close());
-    await saver.ended();
+    console.log(`${moment.name}: closed`);
+    await saver.exit();
     return moment.name;
   } finally {
     await saver.kill();

@@ -95,7 +95,7 @@ const foreign = withRoot('a checkpoint of another user', 0, 0o1777, async ({ roo
   resultOf(await saver.save({ step: 1, bytes, overwrite: true }));
   assert.equal(resultOf(await saver.latest(root)).step, 1);
   assert.equal(readdirSync(path).length, 2);
-  chmodSync(join(step, 'model.safetensors'), 0o600);
+  for (const name of readdirSync(step)) if (name.endsWith('.safetensors')) chmodSync(join(step, name), 0o600);
   renameSync(join(path, 'step-0000000001.g2'), join(path, 'step-0000000000'));
   resultOf(await saver.openCheckpoint(join(root, 'step-0000000001')));
   expectAdvice(errorOf(await saver.read(), 'PERMISSION').message);

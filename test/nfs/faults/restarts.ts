@@ -9,15 +9,15 @@ import { errorOf, resultOf, type Saver } from './saver.js';
 import { overAll, withSetting } from './setting.js';
 import { expectWhole } from './whole.js';
 
-const bytes = 48 * MiB;
-/** So slow that all of it takes some two seconds. */
-const megabitPerSecond = 200;
+const bytes = 32 * MiB;
+/** So slow that all of it takes some three seconds. */
+const megabitPerSecond = 80;
 const away_ms = 4000;
 /** Enough for what waits in a slow network, and soon over. */
 const soft = ['soft', 'timeo=30', 'retrans=1'];
 
 const saveMoments = [atShare(0), atShare(0.3), atShare(0.6), publishing];
-const readMoments = [atShare(0), atShare(0.4), atShare(0.8)];
+const readMoments = [atShare(0), atShare(0.2), atShare(0.4)];
 
 /** Away for a while. */
 async function restartAt(moment: Moment, act: Act): Promise<Answer<unknown>> {

@@ -6,7 +6,8 @@ import { CheckpointWriter, latestCheckpoint, listCheckpoints, openCheckpoint, re
 
 const MiB = 2 ** 20;
 const pieceBytes = 64 * 1024;
-const memory = { stagingBytes: 32 * MiB, blockBytes: 2 * MiB };
+/** Little in flight, so that a slow network has a beginning and an end. */
+const memory = { stagingBytes: 32 * MiB, blockBytes: 2 * MiB, queueDepth: 4 };
 
 let writer;
 let checkpoint;
@@ -79,6 +80,9 @@ const actions = {
   },
   async remove({ root, step }) {
     await removeCheckpoint(root, step);
+  },
+  exit() {
+    process.exit();
   },
   async close() {
     const closing = writer?.close();
