@@ -83,7 +83,8 @@ const std::vector<std::string>& names() {
 }
 
 void add_targets(FuzzInput& input, ReadPlan& plan) {
-  static const std::vector<uint64_t> kLengths = {0, 1, 100, 4096, 5000, 70'000, kMiB, kMiB + 1, 3 * kMiB};
+  static const std::vector<uint64_t> kLengths = {0,    1,    100,    4096,    5000,     70'000,
+                                                 4096, 5000, 70'000, 600'000, kMiB + 1, 3 * kMiB};
   for (size_t count = input.up_to(3); count > 0; --count) {
     Target target;
     target.kind = static_cast<SourceKind>(input.up_to(2));

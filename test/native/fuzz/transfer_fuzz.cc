@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <map>
 
 #include "../plan.h"
 #include "../rig.h"
@@ -37,61 +37,58 @@ using snapshard::test::write_whole;
 namespace {
 
 constexpr uint64_t kBytesMax = 6 * kMiB;
-constexpr uint64_t kPatternBytes = 4 * kMiB;
+constexpr uint64_t kLongestBytes = 4 * kMiB;
 
-struct Contents {
-  Source source;
+// Bytes of one length, of no other's beginning, in memory of that length, in a lease and in a file: made once.
+struct Held {
   std::vector<std::byte> bytes;
+  std::shared_ptr<Lease> lease = std::make_shared<Lease>();
+  std::string path;
 };
 
-const std::vector<std::byte>& pattern() {
-  static const std::vector<std::byte> kPattern = [] {
-    snapshard::test::Random random(1);
-    return random.bytes(kPatternBytes);
-  }();
-  return kPattern;
+const Held& held(uint64_t length) {
+  static std::map<uint64_t, Held> all;
+  Held& made = all[length];
+  if (!made.path.empty()) return made;
+  snapshard::test::Random random(length);
+  made.bytes = random.bytes(length);
+  CHECK_OK(Mapping::create(std::max<size_t>(length, 1), made.lease->memory));
+  std::copy(made.bytes.begin(), made.bytes.end(), made.lease->memory.data());
+  made.path = fuzz_folder() + "/source-" + std::to_string(length);
+  write_whole(made.path, made.bytes);
+  return made;
 }
 
-// One file for each length that is asked for: made once.
-std::string file_of(const std::vector<std::byte>& bytes) {
-  std::string path = fuzz_folder() + "/source-" + std::to_string(bytes.size());
-  if (!snapshard::test::exists(path)) write_whole(path, bytes);
-  return path;
-}
+// A source, and what it holds.
+struct Contents {
+  Source source;
+  const std::vector<std::byte>& bytes;
+};
 
-// What sources hold is the start of the pattern, of different lengths.
-Contents make_source(FuzzInput& input, uint64_t bytes, Plan& plan) {
-  Contents made;
+Contents make_source(FuzzInput& input, uint64_t length) {
+  const Held& from = held(length);
+  Contents made{{}, from.bytes};
   made.source.kind = static_cast<SourceKind>(input.up_to(4));
-  made.bytes.assign(pattern().begin(), pattern().begin() + static_cast<ptrdiff_t>(bytes));
-  made.source.bytes = made.bytes.size();
-  switch (made.source.kind) {
-    case SourceKind::kLease:
-      made.source.lease = std::make_shared<Lease>();
-      CHECK_OK(Mapping::create(std::max<size_t>(made.bytes.size(), 1), made.source.lease->memory));
-      std::copy(made.bytes.begin(), made.bytes.end(), made.source.lease->memory.data());
-      made.source.data = made.source.lease->memory.data();
-      break;
-    case SourceKind::kPath:
-      made.source.path = input.one_in(16) ? fuzz_folder() + "/not there" : file_of(made.bytes);
-      break;
-    case SourceKind::kDescriptor:
-      made.source.path = file_of(made.bytes);
-      made.source.fd = UniqueFd(::open(made.source.path.c_str(), O_RDONLY | O_CLOEXEC));
-      break;
-    default:
-      plan.buffers.push_back(std::make_shared<std::vector<std::byte>>(made.bytes));
-      made.source.data = plan.buffers.back()->data();
+  made.source.bytes = length;
+  made.source.data = from.bytes.data();
+  if (made.source.kind == SourceKind::kLease) {
+    made.source.lease = from.lease;
+    made.source.data = from.lease->memory.data();
+  } else if (made.source.kind == SourceKind::kPath) {
+    made.source.path = input.one_in(16) ? fuzz_folder() + "/not there" : from.path;
+  } else if (made.source.kind == SourceKind::kDescriptor) {
+    made.source.path = from.path;
+    made.source.fd = UniqueFd(::open(from.path.c_str(), O_RDONLY | O_CLOEXEC));
   }
   return made;
 }
 
-// The first source holds all of the pattern, so that most slices have one that is long enough.
-std::vector<Contents> make_sources(FuzzInput& input, Plan& plan) {
+// The first is the longest, so that most slices have one that is long enough.
+std::vector<Contents> make_sources(FuzzInput& input) {
   static const std::vector<uint64_t> kLengths = {0, 1, 100, 4096, 5000, 70'000, kMiB, kMiB + 1};
   std::vector<Contents> made;
-  made.push_back(make_source(input, kPatternBytes, plan));
-  for (size_t count = input.up_to(3); count > 0; --count) made.push_back(make_source(input, input.of(kLengths), plan));
+  made.push_back(make_source(input, kLongestBytes));
+  for (size_t count = input.up_to(3); count > 0; --count) made.push_back(make_source(input, input.of(kLengths)));
   return made;
 }
 
@@ -167,9 +164,9 @@ void carry_out(FuzzInput& input, Plan plan, bool complete) {
 
 FUZZ {
   Plan plan;
-  std::vector<Contents> contents = make_sources(input, plan);
+  std::vector<Contents> contents = make_sources(input);
   plan.input = fuzzed_layout(input, contents.size(), [](FuzzInput& from) {
-    return from.one_in(8) ? from.number() % kPatternBytes : from.number() % 10'000;
+    return from.one_in(8) ? from.number() % kLongestBytes : from.number() % 10'000;
   });
   if (!input.one_in(8)) fit_segments(contents, plan.input);
   for (size_t edits = input.one_in(4) ? 1 + input.up_to(1) : 0; edits > 0; --edits) edit(input, plan.input);

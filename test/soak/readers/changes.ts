@@ -14,7 +14,7 @@ export interface ValueChange {
 /** One change of bytes, at a place from 0 to just below 1. */
 export interface ByteChange {
   readonly at: number;
-  readonly how: 'splice' | 'number' | 'double' | 'flip' | 'cut';
+  readonly how: 'splice' | 'number' | 'double' | 'twin' | 'flip' | 'cut';
   readonly length: number;
   readonly token: string;
 }
@@ -65,7 +65,7 @@ export const valueChange: fc.Arbitrary<ValueChange> = fc.record({
 });
 export const byteChange: fc.Arbitrary<ByteChange> = fc.record({
   at: place,
-  how: fc.constantFrom<ByteChange['how']>('splice', 'splice', 'number', 'double', 'flip', 'cut'),
+  how: fc.constantFrom<ByteChange['how']>('splice', 'splice', 'number', 'double', 'twin', 'flip', 'cut'),
   length: fc.nat(40),
   token: fc.constantFrom('', ...tokens),
 });
@@ -134,9 +134,34 @@ function renumbered(bytes: Buffer, at: number, token: string): Buffer {
   return Buffer.from(text.slice(0, match.index) + number + text.slice(match.index + match[0].length), 'latin1');
 }
 
+const memberPattern = /"(?:[^"\\]|\\.)*"\s*:/g;
+const tokenPattern = /"(?:[^"\\]|\\.)*"|[{}[\],]/g;
+
+/** Where the value that begins there ends: at a comma or bracket of what it is in. */
+function endOfValue(text: string, begin: number): number {
+  let depth = 0;
+  for (const { 0: token, index } of text.slice(begin).matchAll(tokenPattern)) {
+    if (depth === 0 && (token === ',' || token === '}' || token === ']')) return begin + index;
+    if (token === '{' || token === '[') depth += 1;
+    if (token === '}' || token === ']') depth -= 1;
+  }
+  return text.length;
+}
+
+/** A key and its value come twice. */
+function withTwin(bytes: Buffer, at: number): Buffer {
+  const text = bytes.toString('latin1');
+  const found = [...text.matchAll(memberPattern)];
+  const match = found[Math.floor(at * found.length)];
+  if (match === undefined) return bytes;
+  const end = endOfValue(text, match.index + match[0].length);
+  return Buffer.from(`${text.slice(0, end)},${text.slice(match.index)}`, 'latin1');
+}
+
 function changeBytes(bytes: Buffer, { at, how, length, token }: ByteChange): Buffer {
   const position = Math.floor(at * bytes.length);
   if (how === 'number') return renumbered(bytes, at, token);
+  if (how === 'twin') return withTwin(bytes, at);
   if (how === 'cut') return bytes.subarray(0, position);
   if (how === 'double') return Buffer.concat([bytes.subarray(0, position + length), bytes.subarray(position)]);
   if (how === 'splice') {

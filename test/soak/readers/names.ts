@@ -15,9 +15,14 @@ const hex = fc.stringMatching(/^[0-9a-f]{1,8}$/);
 const step = fc.oneof(fc.maxSafeNat(), fc.nat(5000));
 const small = fc.nat(99_999);
 
-/** Names as the library makes them. */
+/** More than a safe integer can be, in as many digits. */
+const last = fc.constantFrom(2 ** 53 - 1, 2 ** 53, 2 ** 53 + 2);
+
+/** Names as the library makes them, and some that it would if it counted so far. */
 const made: fc.Arbitrary<string> = fc.oneof(
   fc.tuple(step, fc.integer({ min: 1, max: 2 ** 53 - 1 })).map(([at, generation]) => names.stepDirectoryName(at, generation)),
+  fc.tuple(step, last).map(([at, generation]) => names.stepDirectoryName(at, generation)),
+  last.map((at) => names.stepDirectoryName(at, 1)),
   fc.tuple(step, nonce).map(([at, own]) => names.partialDirectoryName(at, own)),
   fc.tuple(step, hex, fc.integer({ min: 1, max: 999 })).map(([at, own, attempt]) => names.partialDirectoryName(at, names.saveNonce(own, attempt))),
   nonce.map(names.deadDirectoryName),
