@@ -36,7 +36,8 @@ Source descriptor_source(const Napi::Value& value) {
   const uint64_t fd = to_bytes(value, "a file descriptor");
   Source source;
   source.kind = SourceKind::kDescriptor;
-  source.path = "file descriptor " + std::to_string(fd);
+  // An absolute path, as those of other sources are.
+  source.path = "/proc/self/fd/" + std::to_string(fd);
   if (fd > INT32_MAX) throw_status(value.Env(), Status::system(EBADF, "fcntl", source.path));
   source.fd = UniqueFd(::fcntl(static_cast<int>(fd), F_DUPFD_CLOEXEC, 0));
   if (!source.fd.valid()) throw_status(value.Env(), Status::system(errno, "fcntl", source.path));

@@ -24,7 +24,7 @@ export const refusable: Readonly<Record<string, Refusable>> = {
   closedir: { errors: ['EIO', 'EINTR'], ...about },
   eventfd: { errors: ['EMFILE', 'ENFILE', 'ENOMEM'], ...alone },
   fallocate: { errors: ['EIO', 'ENOSPC', 'EDQUOT', 'EFBIG', 'EPERM', 'EINTR', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'], ...about },
-  fcntl: { errors: ['EINVAL', 'EPERM', 'EIO'], ...about },
+  fcntl: { errors: ['EINVAL', 'EPERM', 'EMFILE'], ...about },
   fdatasync: { errors: ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EINTR'], ...about },
   fdopendir: { errors: ['ENOMEM', 'EIO'], told: ['readdir', 'unlinkat'], ...about },
   flock: { errors: ['EINTR', 'EWOULDBLOCK', 'ENOLCK', 'ENOSYS', 'EIO'], ...about },

@@ -62,7 +62,8 @@ function requestOf(scene: Scene, rank: number, step: number, overwrite: boolean)
 }
 
 async function saveRanks(scene: Scene, writers: readonly CheckpointWriter[], step: number, overwrite: boolean): Promise<Published[]> {
-  const saves = writers.map((writer, rank) => writer.save(requestOf(scene, rank, step, overwrite)).published);
+  // One may throw at the call; the others hear of it.
+  const saves = writers.map(async (writer, rank) => writer.save(requestOf(scene, rank, step, overwrite)).published);
   return valuesOf(await Promise.allSettled(saves));
 }
 

@@ -78,13 +78,14 @@ static void alter(const struct ring *ring, struct io_uring_sqe *entry) {
   const int call = call_of(entry);
   const int error = call < 0 ? 0 : met(call);
   if (error == 0 || altered_count == ALTERED_MAX) return;
-  if (error == SHORT && entry->len > PAGE_BYTES) {
-    entry->len = entry->len / 2 / PAGE_BYTES * PAGE_BYTES;
+  /* Of one page, nothing can come short: no bytes at all are the end of the file. */
+  if (error == SHORT) {
+    if (entry->len > PAGE_BYTES) entry->len = (entry->len / PAGE_BYTES + 1) / 2 * PAGE_BYTES;
     return;
   }
   altered[altered_count].fd = ring->fd;
   altered[altered_count].tag = entry->user_data;
-  altered[altered_count++].result = plants(PLANT_LOST) ? (int)entry->len : error == SHORT ? 0 : -error;
+  altered[altered_count++].result = plants(PLANT_LOST) ? (int)entry->len : -error;
   const unsigned long long tag = entry->user_data;
   memset(entry, 0, sizeof *entry);
   entry->opcode = IORING_OP_NOP;

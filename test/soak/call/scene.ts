@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointWriter, fileSource, listCheckpoints, openCheckpoint, type SaveRequest, type TensorInput, type WriterOptions } from 'snapshard';
+import { type CheckpointOptions, CheckpointWriter, fileSource, listCheckpoints, openCheckpoint, type SaveRequest, type TensorInput, type WriterOptions } from 'snapshard';
 import { checkCheckpoint } from '../../../examples/check.js';
 import { bytesOf, KiB, MiB, randomBytes } from '../../support/bytes.js';
 import { leftoversIn } from '../invariant.js';
@@ -18,7 +18,7 @@ const restoring = { stagingBytes: 4 * MiB, blockBytes: 2 * MiB };
 export class Scene {
   readonly folder: string;
   readonly writerOptions: WriterOptions;
-  readonly restoring: { stagingBytes: number; blockBytes: number; direct: boolean };
+  readonly restoring: CheckpointOptions;
   readonly #bytes: ReadonlyMap<string, Uint8Array>;
   readonly #file: string;
   readonly #descriptor: number;
@@ -27,7 +27,7 @@ export class Scene {
   constructor({ folder, writer, direct }: SceneOptions) {
     this.folder = folder;
     this.writerOptions = { stagingBytes: 4 * MiB, blockBytes: MiB, direct, ...writer };
-    this.restoring = { ...restoring, direct };
+    this.restoring = { ...restoring, direct, engine: writer.engine };
     this.#file = join(folder, 'source.bin');
     const file = randomBytes(96 * KiB);
     writeFileSync(this.#file, file);
