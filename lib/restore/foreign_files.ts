@@ -107,16 +107,21 @@ export async function* readForeignShards(
 ): AsyncGenerator<ForeignShard> {
   const begin = (name: string): Promise<RawHeader> => {
     const read = readRawHeader(folder, name);
-    // Where an earlier one is broken, nobody waits for this.
+    // Where an earlier one is broken, nobody asks for this.
     read.catch(() => undefined);
     return read;
   };
   const reads = names.slice(0, readsAtOnce).map(begin);
-  for (const index of names.keys()) {
-    const { name, path, bytes, json } = await reads.shift()!;
-    const next = names[index + readsAtOnce];
-    if (next !== undefined) reads.push(begin(next));
-    const header = await named(path, 'open', () => parseHeader(json, bytes, slices, checkSliceCount));
-    yield { name, bytes, header };
+  try {
+    for (const index of names.keys()) {
+      const { name, path, bytes, json } = await reads.shift()!;
+      const next = names[index + readsAtOnce];
+      if (next !== undefined) reads.push(begin(next));
+      const header = await named(path, 'open', () => parseHeader(json, bytes, slices, checkSliceCount));
+      yield { name, bytes, header };
+    }
+  } finally {
+    // Whoever is told that one is broken may delete them all: none is open any more.
+    await Promise.allSettled(reads);
   }
 }

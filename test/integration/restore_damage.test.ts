@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Checkpoint, CheckpointWriter, openCheckpoint, removeCheckpoint, type Published } from 'snapshard';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MiB, randomBytes } from '../support/bytes.js';
+import { openFiles } from '../support/process_state.js';
 import { smallWriter } from '../support/restored.js';
 import { useRoot } from '../support/root.js';
 
@@ -219,4 +220,19 @@ it('names what no slice of a folder holds, when a shard of one rank is missing',
   await using gapped = await openCheckpoint(partial);
   const { damaged } = await gapped.verify();
   expect(damaged.map(({ tensor, reason }) => `${tensor}: ${reason}`)).toEqual(['w: no slice holds [2:4, 0:8]']);
+});
+
+it('has no file of a folder open any more that it refused', async () => {
+  const folder = join(root.path, 'broken');
+  mkdirSync(folder);
+  // Long headers, which are still being read when the first is found out.
+  const header = Buffer.from('{}'.padEnd(16 * MiB));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  for (const name of ['b', 'c', 'd']) writeFileSync(join(folder, `${name}.safetensors`), Buffer.concat([length, header]));
+  writeFileSync(join(folder, 'a.safetensors'), 'short');
+  for (let round = 0; round < 5; round += 1) {
+    await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_CORRUPT' });
+    expect(openFiles().filter((path) => path.startsWith(`${folder}/`))).toEqual([]);
+  }
 });

@@ -11,40 +11,40 @@ const bytes = 32 * MiB;
 const megabitPerSecond = 80;
 const deadlineMs = 8000;
 
-/**
- * For good, as far as the process can tell that saves: nothing answers until it has ended.
- * @returns what it said when it was closed
- */
-async function saveWithoutEnd(root: string, moment: Moment): Promise<string> {
+/** Of `pwrite`, what waits for the server is ended with its process; what a ring holds, the kernel waits for. */
+type Engine = 'pwrite' | 'io_uring';
+
+/** For good, as far as the process can tell that saves: nothing answers until it has ended, or is all but its ring. */
+async function saveWithoutEnd(root: string, moment: Moment, engine: Engine): Promise<void> {
   const saver = new Saver();
   try {
-    resultOf(await saver.open(root, { deadlineMs }));
+    resultOf(await saver.open(root, { deadlineMs, engine }));
     const { answer } = await stopAt(moment, (onTold) => saver.save({ step: 1, bytes }, onTold));
     errorOf(await answer, 'DEADLINE');
     // The grace that a device has passes before the writer is given up.
     resultOf(await saver.close());
-    console.log(`${moment.name}: closed`);
-    await saver.exit();
-    return moment.name;
+    if (engine === 'pwrite') await saver.exit();
   } finally {
-    await saver.kill();
     server.start();
+    await saver.kill();
   }
 }
 
-const deadlines = overAll('server gone for good: fails at its deadline, closes, ends', ['sync'], (version, exporting) =>
-  withSetting(version, { options: ['no_root_squash', exporting], megabitPerSecond }, async ({ roots: [root], savers }) => {
-    const told: string[] = [];
-    for (const moment of [atShare(0), atShare(0.5), publishing]) {
-      told.push(await saveWithoutEnd(root!, moment));
+const deadlines = (['pwrite', 'io_uring'] as const).flatMap((engine) =>
+  overAll(`server gone for good, ${engine}: fails at its deadline, closes, ends`, ['sync'], (version, exporting) =>
+    withSetting(version, { options: ['no_root_squash', exporting], megabitPerSecond }, async ({ roots: [root], savers }) => {
       const [saver] = savers;
-      resultOf(await saver!.open(root!));
-      resultOf(await saver!.save({ step: 2, bytes: 3 * MiB, overwrite: true }));
-      resultOf(await saver!.close());
-      await expectWhole(root!, saver!);
-    }
-    return told.join(', ');
-  }),
+      const moments = [atShare(0), atShare(0.5), publishing];
+      for (const moment of moments) {
+        await saveWithoutEnd(root!, moment, engine);
+        resultOf(await saver!.open(root!));
+        resultOf(await saver!.save({ step: 2, bytes: 3 * MiB, overwrite: true }));
+        resultOf(await saver!.close());
+        await expectWhole(root!, saver!);
+      }
+      return moments.map(({ name }) => name).join(', ');
+    }),
+  ),
 );
 
 const again = overAll('server gone beyond the deadline, and back: another writer of the process saves', ['async'], (version, exporting) =>
