@@ -82,6 +82,14 @@ function addManifest(found: Documents, ranks: readonly { manifest: ListedFile; d
   found.manifests.push(unsealed(bytes));
 }
 
+/** A manifest so long that it is read in pieces: by what nobody asks for, in one piece or in many that look like tensors. */
+function lengthened({ value, name }: RankDocument, pad: unknown): RankDocument {
+  const { tensors } = value as { tensors: object[] };
+  const [first, ...others] = tensors;
+  const text = JSON.stringify(value).replace(JSON.stringify(tensors), () => JSON.stringify([{ ...first, pad }, ...others]));
+  return { ...documentOf(Buffer.from(text)), name };
+}
+
 /** Documents of a dozen small checkpoints, of one rank and of several. */
 export async function makeDocuments(seed: number): Promise<Documents> {
   const found: Documents = { headers: [], indexes: [], manifests: [], ranks: [] };
@@ -94,6 +102,11 @@ export async function makeDocuments(seed: number): Promise<Documents> {
       ranks.push(await addRank(found, buildPlan(specs, { shardBytes: at % 2 === 0 ? Infinity : 2000, rank, worldSize })));
     }
     addManifest(found, ranks, seed + at);
+  }
+  const filled = found.ranks.filter(({ value }) => (value as { tensors: unknown[] }).tensors.length > 1);
+  for (const [at, pad] of ['x'.repeat(70_000), Array<object>(5000).fill({ name: 'x' })].entries()) {
+    const document = filled[at % Math.max(filled.length, 1)];
+    if (document !== undefined) found.ranks.push(lengthened(document, pad));
   }
   return found;
 }
