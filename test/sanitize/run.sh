@@ -55,7 +55,7 @@ copy_tree() {
 set_options() {
   local common=log_path=$reports/report
   export ASAN_OPTIONS=$common:abort_on_error=1:detect_stack_use_after_return=1:detect_leaks=1
-  export LSAN_OPTIONS=exitcode=0:print_suppressions=0
+  export LSAN_OPTIONS=exitcode=0:print_suppressions=0:suppressions=$here/leaks.supp
   export UBSAN_OPTIONS=$common:abort_on_error=1:print_stacktrace=1
   export TSAN_OPTIONS=$common:exitcode=0:atexit_sleep_ms=100:ignore_noninstrumented_modules=1
 }

@@ -44,7 +44,8 @@ function doubleLibrary(batches: Batches): string {
     .sort();
   return built(`cuda_double_${batches}`, sources, (folder) => {
     const units = sources.filter((source) => source.endsWith('.cc'));
-    compile([`-DCUDA_DOUBLE_BATCH=${batches}`, '-Wl,-soname,libcuda.so.1', '-o', join(folder, 'libcuda.so.1'), ...units, '-ldl']);
+    const options = [`-DCUDA_DOUBLE_BATCH=${batches}`, '-Wl,-soname,libcuda.so.1', '-ftls-model=initial-exec'];
+    compile([...options, '-o', join(folder, 'libcuda.so.1'), ...units, '-ldl']);
   });
 }
 
