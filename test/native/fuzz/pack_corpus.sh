@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 mkdir "$work/known" "$work/merged"
 if [[ -f $corpus ]]; then
-  while read -r line; do xxd -r -p <<<"$line" "$work/known/$(md5sum <<<"$line" | cut -c1-32)"; done <"$corpus"
+  while read -r line; do xxd -r -p <<<"$line" >"$work/known/$(md5sum <<<"$line" | cut -c1-32)"; done <"$corpus"
 fi
 "$repository/build-fuzz/test/native/fuzz/${target}_fuzz" -merge=1 -max_len=256 "$work/merged" "$work/known" "$@" 2>/dev/null
 mkdir -p "$(dirname "$corpus")"
