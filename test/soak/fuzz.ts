@@ -46,7 +46,7 @@ function buildTargets(): void {
 /** Its lines are inputs, in hexadecimal digits. */
 function unpackCorpus(name: string, folder: string): string {
   mkdirSync(folder, { recursive: true });
-  const lines = readFileSync(join(repository, `test/corpus/native/${name}.txt`), 'utf8').trim().split('\n');
+  const lines = readFileSync(join(repository, `test/native/fuzz/corpus/${name}.txt`), 'utf8').trim().split('\n');
   for (const [number, line] of lines.entries()) writeFileSync(join(folder, String(number)), Buffer.from(line, 'hex'));
   return folder;
 }
