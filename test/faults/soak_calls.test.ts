@@ -5,6 +5,9 @@ import { refuseCalls, refusedIn, soak } from '../soak/calls.js';
 import { refusable, unknownImports, unlistedCalls } from '../soak/call/catalog.js';
 import type { CallPlant, Fault } from '../soak/call/refusal.js';
 import { seedOf } from '../soak/call/units.js';
+import { expectSame, refuseForGood, soak as refused } from '../soak/refused.js';
+import { expectReported } from '../soak/refused/refusals.js';
+import type { FaultyResult } from '../support/faulty_run.js';
 import { useRoot } from '../support/root.js';
 
 const root = useRoot();
@@ -66,4 +69,22 @@ describe.skipIf(whyNot !== undefined)('a system call that is refused', () => {
     const trial = refuseCalls(seedOf('io_uring', phase), folderOf(plant), nothing, { faults: [planted], plant });
     await expect(trial).rejects.toThrow(found);
   }, 120_000);
+});
+
+describe.skipIf(refused.whyNot() !== undefined)('features refused for good', () => {
+  it.each([1, 4, 10])('several at once change no byte, and say so (seed %i)', async (seed) => {
+    await refuseForGood(seed, root.path);
+  });
+
+  it('are missed where nothing tells of them, or a byte differs', () => {
+    const contents = { files: {}, tensors: { a: '0' }, shards: {} };
+    const save = { engine: 'io_uring', engineReason: '', direct: 'yes', directReason: '', contents } as const;
+    const capabilities = { memoryReader: 'process_vm_readv', ioUring: { available: true, reason: '' } };
+    const result = { capabilities, saves: [save], names: [] } as unknown as FaultyResult;
+    expectSame(result, contents);
+    expect(() => { expectSame(result, { ...contents, tensors: { a: '1' } }); }).toThrow('Other bytes');
+    for (const rule of ['io_uring_setup=EPERM', 'io_uring_register=EPERM', 'statx=EPERM', 'process_vm_readv=EPERM']) {
+      expect(() => { expectReported(result, { rules: [rule], limits: [], place: 'disk' }); }).toThrow();
+    }
+  });
 });

@@ -19,7 +19,7 @@ async function saveNormally(folder: string): Promise<Contents> {
   return result.saves[0]!.contents;
 }
 
-function expectSame(result: FaultyResult, expected: Contents): void {
+export function expectSame(result: FaultyResult, expected: Contents): void {
   assert.equal(result.failure, undefined, JSON.stringify(result.failure));
   for (const { failure, contents } of result.saves) {
     assert.equal(failure, undefined, JSON.stringify(failure));
