@@ -11,7 +11,7 @@ import type { Part, Trial } from './trial.js';
 
 const parts: Readonly<Record<string, () => Part>> = { ranks, suite, faults };
 /** Whoever runs this learns from it what a trial that has not ended waits for. */
-const quiet_ms = 8 * 60_000;
+const quiet_ms = 30 * 60_000;
 
 const table = new Table({ head: ['mounts', 'trial', 'result', ''], style: { head: [], border: [], compact: true } });
 let passed = 0;

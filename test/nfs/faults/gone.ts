@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MiB } from '../../support/bytes.js';
 import { server } from '../server.js';
 import type { Trial } from '../trial.js';
@@ -10,6 +11,7 @@ import { expectWhole } from './whole.js';
 const bytes = 32 * MiB;
 const megabitPerSecond = 80;
 const deadlineMs = 8000;
+const abortedAfter_ms = 6000;
 
 /** Of `pwrite`, what waits for the server is ended with its process; what a ring holds, the kernel waits for. */
 type Engine = 'pwrite' | 'io_uring';
@@ -64,17 +66,20 @@ const again = overAll('server gone beyond the deadline, and back: another writer
   }),
 );
 
-const aborted = overAll('server gone in a restore: an abort ends it', ['sync'], (version, exporting) =>
+const aborted = overAll('server gone in a restore, which is aborted: it ends when what is in flight does', ['sync'], (version, exporting) =>
   withSetting(version, { options: ['no_root_squash', exporting], megabitPerSecond }, async ({ roots: [root], savers: [saver] }) => {
     resultOf(await saver!.open(root!));
     const { path } = resultOf(await saver!.save({ step: 1, bytes }));
     resultOf(await saver!.openCheckpoint(path));
     try {
-      const { answer } = await stopAt(atShare(0.3), (onTold) => saver!.read(onTold, 6000));
-      const { error } = await answer;
-      assert.equal(error?.code, 'TimeoutError', error?.message);
-    } finally {
+      const begun = await stopAt(atShare(0.2), (onTold) => saver!.read(onTold, abortedAfter_ms));
+      await sleep(abortedAfter_ms);
       server.start();
+      const { error } = await begun.answer;
+      assert.equal(error?.code, 'TimeoutError', error?.message);
+    } catch (error) {
+      server.start();
+      throw error;
     }
     resultOf(await saver!.read());
     return '';
