@@ -274,7 +274,9 @@ describe('reads', () => {
     await expect(openCheckpoint(saved.path, { blockBytes: MiB })).rejects.toThrow(/2 MiB/);
     expect(() => checkpoint.stream('page', { chunkBytes: 5 })).toThrow(/1 MiB/);
     const refused = expect.objectContaining({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' }) as Error;
-    for (const list of [5, 'page', {}, { [Symbol.iterator]: 5 }, [null], [Symbol('odd')]]) {
+    const detached = new Uint8Array(8);
+    structuredClone(detached, { transfer: [detached.buffer] });
+    for (const list of [5, 'page', {}, { [Symbol.iterator]: 5 }, [null], [Symbol('odd')], detached]) {
       await expect(checkpoint.readAll({ names: list as never })).rejects.toEqual(refused);
       await expect(checkpoint.readAll({ groups: list as never })).rejects.toEqual(refused);
     }
