@@ -104,9 +104,9 @@ void writes_that_fail(EngineChoice engine, bool direct) {
   Rig rig;
   const auto staging = rig.staging(options_of(engine, direct, 3));
   for (const auto& [path, flags, error] : {std::tuple{"/dev/full", O_WRONLY, ENOSPC},
-                                         {"/dev/zero", O_RDONLY, EBADF},
-                                         // What is at its first addresses is no memory.
-                                         {"/proc/self/mem", O_RDWR, EIO}}) {
+                                           {"/dev/zero", O_RDONLY, EBADF},
+                                           // What is at its first addresses is no memory.
+                                           {"/proc/self/mem", O_RDWR, EIO}}) {
     const Held held(rig, staging, 9 * kMiB);
     const UniqueFd other(::open(path, flags));
     CHECK(::dup2(other.get(), held.descriptor) == held.descriptor);
