@@ -19,13 +19,19 @@ function corrupt(message: string, cause?: unknown): SnapshardError {
   return new SnapshardError('ERR_SNAPSHARD_CORRUPT', message, { cause });
 }
 
+/** Native says EINVAL of fstat where something is no regular file; of a read it is the device's own. */
+function isNoFile(error: unknown): boolean {
+  if (hasErrno(error, 'EISDIR', 'ELOOP')) return true;
+  return hasErrno(error, 'EINVAL') && (error as SnapshardError).syscall === 'fstat';
+}
+
 /** Reads a file of a checkpoint; what can be no such file makes the checkpoint a damaged one. */
 async function readWhole(store: Store, path: string, bytesMax: number): Promise<Uint8Array> {
   try {
     return await store.readFile(path, bytesMax);
   } catch (error) {
     if (hasErrno(error, 'EFBIG')) throw corrupt(`${path} is longer than it should be.`, error);
-    if (hasErrno(error, 'EISDIR', 'ELOOP', 'EINVAL')) throw corrupt(`${path} is no regular file.`, error);
+    if (isNoFile(error)) throw corrupt(`${path} is no regular file.`, error);
     throw error;
   }
 }

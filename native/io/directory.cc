@@ -149,10 +149,11 @@ Status Directory::open_regular(const std::string& path, UniqueFd& file, uint64_t
   return status.ok() ? check_regular(path, file, bytes) : status;
 }
 
+// What is no regular file is EINVAL from fstat, which the system itself never says.
 Status Directory::check_regular(const std::string& path, const UniqueFd& file, uint64_t& bytes) {
   struct stat information {};
   if (::fstat(file.get(), &information) != 0) return Status::system(errno, "fstat", path);
-  if (!S_ISREG(information.st_mode)) return Status::system(EINVAL, "read", path);
+  if (!S_ISREG(information.st_mode)) return Status::system(EINVAL, "fstat", path);
   bytes = static_cast<uint64_t>(information.st_size);
   return {};
 }

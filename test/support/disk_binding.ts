@@ -40,7 +40,7 @@ async function call<T>(
 async function readPlain(path: string): Promise<Buffer> {
   const information = await lstat(path);
   if (information.isSymbolicLink()) throw nativeError('system', 'ELOOP', 'openat2', path);
-  if (!information.isFile()) throw nativeError('system', 'EINVAL', 'read', path);
+  if (!information.isFile()) throw nativeError('system', 'EINVAL', 'fstat', path);
   return readFile(path);
 }
 

@@ -25,8 +25,8 @@ export interface Stretch {
   judge?(failure: unknown, fault: Fault): void;
 }
 
-/** Whether a save must be repeated as a replacement: it may have been published. */
-export function mayBePublished(came: Came): boolean {
+/** Whether it is published; `undefined` where the writer said that it does not know. */
+export function isPublished(came: Came): boolean | undefined {
   if ('value' in came) return true;
-  return (came.failure as { code?: unknown }).code === 'ERR_SNAPSHARD_DURABILITY_UNKNOWN';
+  return (came.failure as { code?: unknown }).code === 'ERR_SNAPSHARD_DURABILITY_UNKNOWN' ? undefined : false;
 }

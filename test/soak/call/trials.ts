@@ -3,7 +3,7 @@ import { openFiles } from '../../support/process_state.js';
 import type { Dice } from '../misuse/dice.js';
 import { faultsOf, type FaultPlan } from './faults.js';
 import { expectNames } from './judge.js';
-import { mayBePublished, type Came, type Stretch } from './phase.js';
+import type { Came, Stretch } from './phase.js';
 import { textOf, type Fault, type Refusal } from './refusal.js';
 import type { Scene } from './scene.js';
 import type { Unit } from './units.js';
@@ -110,7 +110,7 @@ export class Trials {
     if (!('failure' in came)) return;
     entry.failed += 1;
     const { code } = came.failure as { code?: string };
-    const name = code ?? (mayBePublished(came) ? 'published' : (came.failure as Error).constructor.name);
+    const name = code ?? (came.failure as Error).constructor.name;
     entry.codes[name] = (entry.codes[name] ?? 0) + 1;
   }
 
