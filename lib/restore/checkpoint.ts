@@ -4,7 +4,7 @@ import type { Metadata } from '../layout/metadata.js';
 import { keepCuda } from '../memory/cuda_memory.js';
 import { allocateLease, type Lease } from '../memory/lease.js';
 import { requireRoot } from '../store/arguments.js';
-import { invalidArgument, quote } from '../tensor/describe.js';
+import { invalidArgument, iterate, quote } from '../tensor/describe.js';
 import type { SourceTable } from '../tensor/source.js';
 import { describeTensors } from './describe_tensors.js';
 import { FreshMemory } from './fresh_memory.js';
@@ -223,9 +223,9 @@ export class Checkpoint {
 
   #choose({ groups, names }: ReadAllOptions): StoredTensor[] {
     const { tensors } = this.#opened.stored;
-    const chosen = names === undefined ? [...tensors.values()] : Array.from(new Set(names), this.#tensor);
+    const chosen = names === undefined ? [...tensors.values()] : Array.from(new Set(listed(names, 'names')), this.#tensor);
     if (groups === undefined) return chosen;
-    const wanted = new Set(groups);
+    const wanted = new Set(listed(groups, 'groups'));
     const known = new Map(Array.from(tensors.values(), ({ group }) => [group, true]));
     for (const group of wanted) {
       if (typeof (group as unknown) !== 'string') throw invalidArgument('the name of a group', 'a string', group);
@@ -240,6 +240,10 @@ export class Checkpoint {
     const message = `There is no ${what} ${quote(name)} in the checkpoint ${this.path}. ${there}`;
     return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: this.path });
   }
+}
+
+function listed(names: Iterable<string>, option: string): Iterable<string> {
+  return iterate(names, `\`${option}\``, 'a list of names');
 }
 
 function requireUnchanged(memory: SourceTable): void {

@@ -83,9 +83,7 @@ const streamSchema = z.strictObject({
 const verifySchema = z.strictObject({ signal });
 
 function isIterable(value: unknown): boolean {
-  // Views hold no names, and throw what has no code where their buffer is detached.
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
-  return typeof Reflect.get(value, Symbol.iterator) === 'function';
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, Symbol.iterator) === 'function';
 }
 
 /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */

@@ -38,3 +38,22 @@ export function invalidArgument(what: string, expected: string, received: unknow
     `Expected ${expected} for ${what} but received ${describe(received)}.`,
   );
 }
+
+/**
+ * What an iterable gives. Only how it begins is checked: what it throws later is its own.
+ * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` for what looks like one and is none, such as a view of a
+ * detached buffer, or an object made after another
+ */
+export function iterate<Item>(iterable: Iterable<Item>, what: string, expected: string): Iterable<Item> {
+  const iterator = beginning(iterable);
+  if (typeof iterator?.next !== 'function') throw invalidArgument(what, expected, iterable);
+  return { [Symbol.iterator]: () => iterator };
+}
+
+function beginning<Item>(iterable: Iterable<Item>): Iterator<Item> | undefined {
+  try {
+    return iterable[Symbol.iterator]();
+  } catch {
+    return undefined;
+  }
+}

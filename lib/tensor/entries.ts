@@ -1,5 +1,5 @@
 import { SnapshardError } from '../errors.js';
-import { invalidArgument, quote } from './describe.js';
+import { invalidArgument, iterate, quote } from './describe.js';
 import { type TensorSpec, isWhole } from './tensor.js';
 
 /** Checks one entry and says what it is. */
@@ -25,7 +25,7 @@ interface EntryNames {
 }
 
 function visitIterable(entries: Iterable<unknown>, { argument, value }: EntryNames, visit: VisitEntry): void {
-  for (const entry of entries) {
+  for (const entry of iterate(entries, `\`${argument}\``, `an iterable of [name, ${value}]`)) {
     if (!Array.isArray(entry) || entry.length !== 2) {
       throw invalidArgument(`each entry of \`${argument}\``, `[name, ${value}]`, entry);
     }

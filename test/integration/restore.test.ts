@@ -276,7 +276,8 @@ describe('reads', () => {
     const refused = expect.objectContaining({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' }) as Error;
     const detached = new Uint8Array(8);
     structuredClone(detached, { transfer: [detached.buffer] });
-    for (const list of [5, 'page', {}, { [Symbol.iterator]: 5 }, [null], [Symbol('odd')], detached]) {
+    const odd = [{ [Symbol.iterator]: 5 }, { [Symbol.iterator]: () => ({}) }, [null], [Symbol('odd')]];
+    for (const list of [5, 'page', {}, ...odd, detached, Object.create(detached) as unknown]) {
       await expect(checkpoint.readAll({ names: list as never })).rejects.toEqual(refused);
       await expect(checkpoint.readAll({ groups: list as never })).rejects.toEqual(refused);
     }

@@ -132,6 +132,7 @@ describe('what is refused', () => {
     ['a typed array', bytes(2), 'INVALID_ARGUMENT', /received an instance of Uint8Array/],
     ['a promise', Promise.resolve({}), 'INVALID_ARGUMENT', /received an instance of Promise/],
     ['a date', new Date(), 'INVALID_ARGUMENT', /received an instance of Date/],
+    ['an object made after a view', Object.create(new Uint8ClampedArray(4)), 'INVALID_ARGUMENT', /iterable of \[name, tensor\]/],
     ['an entry that is no pair', [['w']], 'INVALID_ARGUMENT', /\[name, tensor\]/],
     ['an empty name', { '': f32([1]) }, 'INVALID_NAME', /empty/],
     ['a reserved name', { __metadata__: f32([1]) }, 'INVALID_NAME', /__metadata__/],
