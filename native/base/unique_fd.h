@@ -1,5 +1,6 @@
 #pragma once
 
+#include <errno.h>
 #include <unistd.h>
 
 #include <utility>
@@ -26,8 +27,12 @@ class UniqueFd {
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] bool valid() const { return fd_ >= 0; }
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+  // Leaves errno as it is: it may be what the caller is about to tell.
   void reset() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    if (fd_ < 0) return;
+    const int error = errno;
+    ::close(std::exchange(fd_, -1));
+    errno = error;
   }
 
  private:

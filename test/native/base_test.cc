@@ -52,6 +52,14 @@ TEST(descriptors_are_closed_once) {
   CHECK_EQUAL(snapshard::test::open_descriptors().size(), before);
 }
 
+TEST(closing_keeps_errno) {
+  {
+    const UniqueFd gone(1'000'000);
+    errno = ENOENT;
+  }
+  CHECK_EQUAL(errno, ENOENT);
+}
+
 TEST(worker_is_waited_for_within_a_bound) {
   std::promise<void> gate;
   Worker worker;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { buildDeny, saveUnder, whyNot, type Contents, type FaultyResult } from '../support/faulty_run.js';
@@ -9,7 +9,14 @@ import { placeOf } from './refused/places.js';
 import type { SoakClass } from './soak_class.js';
 
 let deny: string | undefined;
-const denyPath = (): string => (deny ??= buildDeny(mkdtempSync(join(tmpdir(), 'snapshard-deny-'))));
+
+function denyPath(): string {
+  if (deny !== undefined) return deny;
+  const folder = mkdtempSync(join(tmpdir(), 'snapshard-deny-'));
+  process.once('exit', () => { rmSync(folder, { recursive: true, force: true }); });
+  return (deny = buildDeny(folder));
+}
+
 /** What is saved where nothing is refused; all trials save the same. */
 let normal: Promise<Contents> | undefined;
 

@@ -21,7 +21,8 @@ enum call {
 #define X(name, text) CALL_##name,
   CALLS(X)
 #undef X
-  CALL_COUNT
+  CALL_COUNT,
+  CALL_NONE
 };
 
 /* In place of an error: half of the bytes. */
