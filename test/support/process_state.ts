@@ -11,3 +11,9 @@ export function openFiles(): string[] {
     }
   });
 }
+
+/** Whether the kernel counts processor time in whole ticks, so that what is short takes none. */
+export function countsTicks(): boolean {
+  const tick_us = 10_000;
+  return Object.values(process.cpuUsage()).every((time_us) => time_us % tick_us === 0);
+}
