@@ -20,9 +20,10 @@ export async function explainTaken(store: Store, partial: PartialCheckpoint, rea
   const missing = hasErrno(reason, 'ENOENT', 'ESTALE');
   if (!missing && reason.code !== 'ERR_SNAPSHARD_GIVEN_UP') return reason;
   const path = `${store.root}/${partial.path}`;
-  const refused = missing && reason.syscall === 'mkdirat' && reason.path === path;
-  if (refused || (await isGone(store))) return rootGone(store.root, reason);
-  return missing && isAtOrBelow(path, reason.path) ? givenUp(partial, store.root, reason) : reason;
+  const making = reason.syscall === 'mkdirat' && reason.path === path;
+  // A root that was deleted on this machine can still be listed; nothing can be made in it.
+  if ((making && hasErrno(reason, 'ENOENT')) || (await isGone(store))) return rootGone(store.root, reason);
+  return missing && !making && isAtOrBelow(path, reason.path) ? givenUp(partial, store.root, reason) : reason;
 }
 
 async function isGone(store: Store): Promise<boolean> {
@@ -39,8 +40,9 @@ function isAtOrBelow(directory: string, path = ''): boolean {
 }
 
 function rootGone(root: string, cause: SnapshardError): SnapshardError {
-  const message = `${root} was deleted, or replaced, since this writer opened it: open another writer on what is there now.`;
   const { errno, syscall } = cause;
+  const said = errno === undefined ? '' : ` (${errno} from ${syscall})`;
+  const message = `${root} was deleted, or replaced, since this writer opened it${said}: open another writer on what is there now.`;
   const details = { ...(errno !== undefined && { errno }), ...(syscall !== undefined && { syscall }) };
   return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { cause, path: root, ...details });
 }

@@ -283,7 +283,8 @@ export class FakeBinding implements NativeBinding {
     if (fault === undefined) return effect();
     this.#faults = this.#faults.filter((each) => each !== fault);
     if (fault.done) effect();
-    throw fault.error;
+    // What is made of it depends on the call, and on where.
+    throw operation === 'makeDirectory' ? nativeError('system', fault.error.errnoName, 'mkdirat', path) : fault.error;
   }
 
   #create(path: string, contents: Uint8Array | undefined): void {

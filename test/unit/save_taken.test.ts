@@ -54,3 +54,18 @@ describe.each(['ENOENT', 'ESTALE'])('%s tells', (errno) => {
     await writer.close();
   });
 });
+
+it('ESTALE of a root that is there tells of no root that is gone', async () => {
+  fake.failNext('makeDirectory', 'ESTALE');
+  const refused = { code: 'ERR_SNAPSHARD_IO', errno: 'ESTALE', syscall: 'mkdirat' };
+  await expect(writer.save({ step: 1, tensors })).rejects.toMatchObject(refused);
+  await writer.save({ step: 1, tensors });
+  await writer.close();
+});
+
+it('ENOENT where a directory is made tells that the root was deleted, and by which call', async () => {
+  fake.failNext('makeDirectory', 'ENOENT');
+  const message = expect.stringMatching('ENOENT from mkdirat.*open another writer') as string;
+  await expect(writer.save({ step: 1, tensors })).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NOT_FOUND', message });
+  await writer.close();
+});
