@@ -8,7 +8,7 @@ import { hasErrno } from '../store/native_error.js';
 import type { Store } from '../store/store.js';
 import { describe, quote } from '../tensor/describe.js';
 import { Gathering } from './gather.js';
-import { isGone } from './gone.js';
+import { isGone, isThere } from './gone.js';
 import { readManifest, readRankManifests } from './manifest_files.js';
 import type { StoredCheckpoint, StoredSideFile } from './stored.js';
 
@@ -50,6 +50,12 @@ async function gather(store: Store, manifest: Manifest, slices: TimeSlices): Pro
   return gathering;
 }
 
+/** A handle that a server took back tells nothing of a file that is there. */
+async function isMissing(error: SnapshardError): Promise<boolean> {
+  if (hasErrno(error, 'ENOENT')) return true;
+  return hasErrno(error, 'ESTALE') && error.path !== undefined && !(await isThere(error.path).catch(() => true));
+}
+
 /** What the checkpoint's user is told, who knows where it is, of what went wrong inside. */
 async function explain(store: Store, digest: string | undefined, cause: unknown): Promise<unknown> {
   if (!(cause instanceof SnapshardError)) return cause;
@@ -61,7 +67,7 @@ async function explain(store: Store, digest: string | undefined, cause: unknown)
     const message = `${store.root} was removed or replaced while it was read: look again for what is there.`;
     return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, details);
   }
-  const missing = hasErrno(cause, 'ENOENT', 'ESTALE') ? `${cause.path ?? 'a file'} is missing.` : undefined;
+  const missing = (await isMissing(cause)) ? `${cause.path ?? 'a file'} is missing.` : undefined;
   if (missing === undefined && cause.code !== 'ERR_SNAPSHARD_CORRUPT') return cause;
   const message = `${store.root} is damaged: ${missing ?? cause.message}`;
   return new SnapshardError('ERR_SNAPSHARD_CORRUPT', message, details);

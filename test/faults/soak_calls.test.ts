@@ -53,6 +53,7 @@ describe.skipIf(whyNot !== undefined)('a system call that is refused', () => {
     ['io_uring', 'save', [fault('write (eventfd)', 1, 'EINTR'), fault('io_uring: write', 1, 'SHORT'), fault('fcntl', 1, 'EMFILE')]],
     ['io_uring', 'verify', [fault('openat2', 5, 'EMFILE'), fault('openat2', 3, 'ESTALE'), fault('pread', 2, 'EIO')]],
     ['io_uring', 'latest', [fault('pread', 2, 'EINVAL', true)]],
+    ['buffered', 'latest', [fault('fstat', 3, 'ESTALE')]],
     ['io_uring', 'list', [fault('pread', 1, 'ESTALE'), fault('openat2', 2, 'ESTALE')]],
     ['old kernel', 'save', [fault('pread', 1, 'ENOMEM'), fault('pread', 3, 'EIO')]],
     ['io_uring', 'openCheckpoint', [fault('readdir', 5, 'ENOMEM'), fault('openat2', 2, 'EMFILE')]],
