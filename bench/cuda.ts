@@ -2,7 +2,7 @@ import { capabilities } from 'snapshard';
 import { cudaRows } from './cuda_rows.js';
 import { cudaTrialNames, makeCudaTrials } from './cuda_trials.js';
 import { measure, type MeasureOptions } from './measure.js';
-import type { Place } from './place.js';
+import type { Place } from '../lib/bench/place.js';
 
 export interface CudaOptions extends MeasureOptions {
   /** The number of the GPU. */

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { CheckpointWriter, type Tensor } from 'snapshard';
-import { answerParent } from './child.js';
+import { answerParent } from '../lib/bench/child.js';
 import { matrixProgram, type TorchPlace } from './cuda_python.js';
 import { makeDeviceTensors } from './cuda_sources.js';
 

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { runChild } from './child.js';
+import { runChild } from '../lib/bench/child.js';
 import { copyTrial } from './cuda_copy.js';
 import { makePythonMissing, rivalTrial, type TorchPlace } from './cuda_python.js';
 import type { SlowdownResult, SlowdownTrial } from './cuda_slowdown_trial.js';

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { benchCuda, requireGpu, type CudaOptions } from './cuda.js';
 import { cudaRowIds } from './cuda_rows.js';
 import { benchMicro } from './micro.js';
-import { makePlace, type Place, type Room } from './place.js';
+import { makePlace, type Place, type Room } from '../lib/bench/place.js';
 import { benchRankCheck, rankManifestBytes } from './rank_check.js';
 import { benchRanks } from './ranks.js';
 import { benchRestore } from './restore.js';

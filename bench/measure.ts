@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { describeMachine, type Machine } from './machine.js';
-import type { Place } from './place.js';
+import { describeMachine, type Machine } from '../lib/bench/machine.js';
+import type { Place } from '../lib/bench/place.js';
 import { reportRows, reportTrials, rowTable, trialTable, type RowReport, type TrialReport } from './report.js';
 import { runRounds } from './rounds.js';
 import { rowMissing, type Row } from './rows.js';

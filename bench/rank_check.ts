@@ -2,7 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import Table from 'cli-table3';
-import type { Place } from './place.js';
+import type { Place } from '../lib/bench/place.js';
 import type { RankCheckResult } from './rank_check_trial.js';
 import { shardings, tensorsPerRank, writeRankManifests } from './rank_manifests.js';
 import { KiB, MiB } from './units.js';

@@ -13,7 +13,7 @@ import { NativeStore } from '../lib/store/native_store.js';
 import type { ListedContents } from '../lib/store/protocol.js';
 import type { Store } from '../lib/store/store.js';
 import { digestsBytes, sessionNonce, writerOf } from './rank_manifests.js';
-import { peakResidentBytes, residentBytes } from './resident.js';
+import { peakResidentBytes, residentBytes } from '../lib/bench/resident.js';
 
 export interface RankCheckResult {
   bytes: number;

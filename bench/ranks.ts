@@ -1,13 +1,13 @@
 import { buildPlan } from '../lib/layout/plan.js';
 import { normalizeTensors } from '../lib/tensor/normalize.js';
-import { describeMachine } from './machine.js';
-import type { Place } from './place.js';
+import { describeMachine } from '../lib/bench/machine.js';
+import type { Place } from '../lib/bench/place.js';
 import { rowTable, type RowReport } from './report.js';
 import { verdict, type Limits } from './rows.js';
 import { runRanks, type RanksSave, type RanksTrial } from './run_ranks.js';
-import { spread } from './statistics.js';
+import { spread } from '../lib/bench/statistics.js';
 import { formatBytes, MiB } from './units.js';
-import { llamaModels, llamaTensors } from './workloads.js';
+import { llamaModels, llamaTensors } from '../lib/bench/llama.js';
 
 interface Figure extends Limits {
   label: string;

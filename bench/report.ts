@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { rowMissing, verdict, type Round, type Row } from './rows.js';
-import { formatSpread, spread, type Spread } from './statistics.js';
+import { formatSpread, spread, type Spread } from '../lib/bench/statistics.js';
 import type { TrialKind } from './trials.js';
 import { GiB } from './units.js';
 

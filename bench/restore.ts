@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import Table from 'cli-table3';
-import { describeMachine, type Machine } from './machine.js';
-import type { Place } from './place.js';
+import { describeMachine, type Machine } from '../lib/bench/machine.js';
+import type { Place } from '../lib/bench/place.js';
 import { rowTable, type RowReport } from './report.js';
 import { restoreRowMissing, restoreRows, type RestoreRound, type RestoreRow } from './restore_rows.js';
 import { restoreTrialKinds, restoreTrialNames, saveCheckpoints, type RestoreTrialName } from './restore_trials.js';
 import { verdict } from './rows.js';
-import { formatSpread, spread } from './statistics.js';
+import { formatSpread, spread } from '../lib/bench/statistics.js';
 import { formatBytes, GiB } from './units.js';
 
 export interface RestoreOptions {

@@ -9,8 +9,8 @@ import {
   type ReadReport,
   type SliceTarget,
 } from 'snapshard';
-import { answerParent } from './child.js';
-import { forgetPeak, peakResidentBytes, readFromDiskBytes, residentBytes } from './resident.js';
+import { answerParent } from '../lib/bench/child.js';
+import { forgetPeak, peakResidentBytes, readFromDiskBytes, residentBytes } from '../lib/bench/resident.js';
 import { makeTensors } from './sources.js';
 import { MiB } from './units.js';
 

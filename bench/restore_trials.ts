@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CheckpointOptions } from 'snapshard';
-import { runChild } from './child.js';
-import { fioMissing, runFioRead } from './fio.js';
+import { runChild } from '../lib/bench/child.js';
+import { fioMissing, runFioRead } from '../lib/bench/fio.js';
 import type { RestoreMeasure, RestoreTrial, RestoreWork } from './restore_trial.js';
 import { GiB, KiB, MiB } from './units.js';
 

@@ -1,4 +1,4 @@
-import type { Place } from './place.js';
+import type { Place } from '../lib/bench/place.js';
 import type { Round } from './rows.js';
 import type { TrialKind } from './trials.js';
 import { GiB } from './units.js';

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { runChild } from './child.js';
+import { runChild } from '../lib/bench/child.js';
 import type { Trial, TrialResult } from './trial.js';
 
 /** Runs one trial in a fresh process; settles only when that process has ended. */

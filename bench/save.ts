@@ -1,5 +1,5 @@
 import { measure, type MeasureOptions } from './measure.js';
-import type { Place } from './place.js';
+import type { Place } from '../lib/bench/place.js';
 import { rows } from './rows.js';
 import { trialKinds, trialNames } from './trials.js';
 

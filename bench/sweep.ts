@@ -1,9 +1,9 @@
 import Table from 'cli-table3';
 import type { WriterOptions } from 'snapshard';
-import { fioMissing, runFio } from './fio.js';
-import type { Place } from './place.js';
+import { fioMissing, runFio } from '../lib/bench/fio.js';
+import type { Place } from '../lib/bench/place.js';
 import { runTrial } from './run_trial.js';
-import { formatSpread, spread } from './statistics.js';
+import { formatSpread, spread } from '../lib/bench/statistics.js';
 import { GiB, MiB } from './units.js';
 
 type Point = Record<keyof Pick<WriterOptions, 'blockBytes' | 'queueDepth' | 'threads'>, number>;

@@ -1,10 +1,10 @@
 /** One trial in a process of its own, started by `runTrial`: makes the sources, opens a writer, saves, measures. */
 import { setTimeout } from 'node:timers/promises';
 import { CheckpointWriter, type TensorInput, type WriterOptions } from 'snapshard';
-import { answerParent } from './child.js';
+import { answerParent } from '../lib/bench/child.js';
 import { makeDeviceTensors } from './cuda_sources.js';
 import { HeldMeter } from './held.js';
-import { forgetPeak, peakResidentBytes, residentBytes } from './resident.js';
+import { forgetPeak, peakResidentBytes, residentBytes } from '../lib/bench/resident.js';
 import { makeTensors } from './sources.js';
 import { GiB } from './units.js';
 

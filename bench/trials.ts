@@ -1,5 +1,5 @@
-import type { Place } from './place.js';
-import { fioMissing, runFio } from './fio.js';
+import type { Place } from '../lib/bench/place.js';
+import { fioMissing, runFio } from '../lib/bench/fio.js';
 import { loopMissing, runLoop } from './loop.js';
 import { runTrial } from './run_trial.js';
 import type { Trial, TrialResult } from './trial.js';

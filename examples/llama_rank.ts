@@ -7,7 +7,7 @@ import {
   llamaModels,
   llamaTensors,
   type TensorShape,
-} from '../bench/workloads.js';
+} from '../lib/bench/llama.js';
 import { showProgress } from './progress.js';
 
 /** One rank of sixteen, and seven of the 32 layers: about 1 GiB, in the proportions of the whole. */

@@ -11,7 +11,7 @@ import {
   llamaModels,
   llamaTensors,
   type TensorShape,
-} from '../../bench/workloads.js';
+} from '../../lib/bench/llama.js';
 import { checkCheckpoint } from '../../examples/check.js';
 import { killAndResume } from '../../examples/resume.js';
 import { readCorpus } from '../../examples/train/corpus.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { adamMoments, llamaModels, llamaTensors } from '../../bench/workloads.js';
+import { adamMoments, llamaModels, llamaTensors } from '../../lib/bench/llama.js';
 import { checkCoverage } from '../../lib/layout/coverage.js';
 import { type Plan, buildPlan } from '../../lib/layout/plan.js';
 import { orderSegments } from '../../lib/layout/segments.js';

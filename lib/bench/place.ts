@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { formatBytes, GiB } from './units.js';
+import { sizeIn } from '../cli/text.js';
 
 /** The benchmark's own folder: everything it writes lies in there, and goes with it. */
 export interface Place {
@@ -44,17 +44,17 @@ export function makePlace(directory: string, room: Room, restSeconds: number): P
 
 function refuseWithoutRoom(directory: string, { outputBytes, memoryBytes }: Room): void {
   const { bavail, bsize } = statfsSync(directory);
-  const needed = Math.ceil(outputBytes * 1.05) + GiB / 4;
+  const needed = Math.ceil(outputBytes * 1.05) + 2 ** 28;
   if (bavail * bsize < needed) {
     throw new Error(
-      `${directory} has ${formatBytes(bavail * bsize)} free; a trial needs ${formatBytes(needed)}: ` +
+      `${directory} has ${sizeIn(bavail * bsize)} free; a trial needs ${sizeIn(needed)}: ` +
         'give another --dir or fewer --bytes',
     );
   }
   const available = availableMemoryBytes();
   if (available < memoryBytes) {
     throw new Error(
-      `${formatBytes(available)} of memory are free; a trial needs ${formatBytes(memoryBytes)} for its sources ` +
+      `${sizeIn(available)} of memory are free; a trial needs ${sizeIn(memoryBytes)} for its sources ` +
         'and pool: give fewer --bytes',
     );
   }

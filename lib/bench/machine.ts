@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
-import { formatBytes } from './units.js';
+import { sizeIn } from '../cli/text.js';
 
 export interface Machine {
   cpu: string;
@@ -17,7 +17,7 @@ export function describeMachine(directory: string): Machine {
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
-    memory: formatBytes(totalmem()),
+    memory: sizeIn(totalmem()),
     kernel: release(),
     node: process.version,
     fileSystem: output('findmnt', ['-n', '-o', 'FSTYPE', '-T', directory]),
