@@ -66,6 +66,8 @@ int write_all(int fd, std::span<const std::byte> bytes) {
   return 0;
 }
 
+constexpr int kLockAttemptsMax = 3;
+
 // Whether this descriptor now holds the lock; `unsupported` where the file system locks no directories.
 enum class Lock { kTaken, kBusy, kUnsupported };
 
@@ -120,8 +122,12 @@ Status Directory::make_directory(const std::string& path, bool hold) {
   UniqueFd made;
   status = open_below(path, kOpenDirectory, 0, made);
   if (!status.ok()) return status;
-  // Where the file system has no such locks, the age of the directory protects it instead.
-  if (try_lock(made.get()) == Lock::kTaken) held_[path] = std::move(made);
+  // Where the file system has no such locks, the age of the directory protects it instead. Where it has, others would
+  // take a directory without one for abandoned: a refusal that may pass (ENOLCK) is not the last word.
+  Lock lock = try_lock(made.get());
+  for (int attempt = 1; lock == Lock::kUnsupported && attempt < kLockAttemptsMax; ++attempt)
+    lock = try_lock(made.get());
+  if (lock == Lock::kTaken) held_[path] = std::move(made);
   return {};
 }
 
