@@ -15,6 +15,7 @@
  *
  * DLIO numbers its tensors; here they have the names of Megatron-DeepSpeed, and its fp16 is bf16, as Llama 3 was trained.
  */
+import { sumBytes } from './cut.js';
 import { elementsOf, keyValueRows, llamaModels, type LlamaModel } from './llama.js';
 import type { WorkloadTensor } from './workload.js';
 
@@ -39,7 +40,13 @@ export function mlperfRanks(model: MlperfModel): number {
   return tensorParallel * pipelineStages * dataParallel;
 }
 
-/** Of all ranks, the first has the most bytes. No two ranks have a name in common. */
+/** Of those that write most: the embedding or the head makes it the first stage or the last one. */
+export function mlperfLargestBytes(model: MlperfModel): number {
+  const { tensorParallel, pipelineStages } = splits[model];
+  return Math.max(...[0, tensorParallel * pipelineStages - 1].map((rank) => sumBytes(mlperfTensors(model, rank))));
+}
+
+/** No two ranks have a name in common. */
 export function mlperfTensors(name: MlperfModel, rank: number): WorkloadTensor[] {
   const model: LlamaModel = llamaModels[name];
   const split = splits[name];

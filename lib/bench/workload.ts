@@ -3,7 +3,7 @@ import { SnapshardError } from '../errors.js';
 import { sizeIn } from '../cli/text.js';
 import type { Dtype } from '../tensor/dtype.js';
 import { cutTensors, groupBy, sumBytes } from './cut.js';
-import { mlperfRanks, mlperfTensors, type MlperfModel } from './mlperf.js';
+import { mlperfLargestBytes, mlperfRanks, mlperfTensors, type MlperfModel } from './mlperf.js';
 import type { Workload } from './result.js';
 
 export interface WorkloadTensor {
@@ -97,7 +97,7 @@ function cutFraction(spec: MlperfWorkload | LikeWorkload): number {
 }
 
 function wholeBytes(spec: MlperfWorkload | LikeWorkload): number {
-  return spec.kind === 'mlperf' ? sumBytes(mlperfTensors(spec.model, 0)) : Math.max(...spec.shares.map(sumBytes));
+  return spec.kind === 'mlperf' ? mlperfLargestBytes(spec.model) : Math.max(...spec.shares.map(sumBytes));
 }
 
 function requireRank(spec: WorkloadSpec, rank: number): void {
