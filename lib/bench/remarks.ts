@@ -41,7 +41,9 @@ function nfsRemarks({ options, source }: Facts): string[] {
     ...(options.some((option) => option === 'soft' || option === 'softerr')
       ? ['The mount is soft: a server that is slow to answer fails a save; hard mounts wait for it.']
       : []),
-    ...(options.includes('noac') ? ['With noac each write waits for the server, and so does each look at a file.'] : []),
+    ...(options.includes('noac')
+      ? ['With noac each write waits for the server, and so does each look at a file.']
+      : []),
     'Durable means that the server said so: an export with the option async says it before its disk has the data (exportfs -v on the server tells).',
   ];
 }
@@ -67,7 +69,9 @@ function fuseRemarks({ fileSystem, source }: Facts): string[] {
     `FUSE (${server}): a process in user space handles each request, and durable means that this process said so. ` +
       'Writes go through threads, not io_uring.',
     ...(objectStores.test(server)
-      ? ['An object store behind it may have no rename, or copy what is renamed: publishing then takes as long as writing.']
+      ? [
+          'An object store behind it may have no rename, or copy what is renamed: publishing then takes as long as writing.',
+        ]
       : []),
   ];
 }
@@ -89,7 +93,9 @@ function btrfsRemarks({ options }: Facts): string[] {
     `btrfs ${checks ? 'has checksums, for which it copies direct writes: they are' : 'is'} written through the page cache, at more CPU time per GiB.`,
     ...(compression === undefined || compression === 'no'
       ? []
-      : [`btrfs compresses (${compression}): that costs CPU time, and weights and moments shrink by a quarter at best.`]),
+      : [
+          `btrfs compresses (${compression}): that costs CPU time, and weights and moments shrink by a quarter at best.`,
+        ]),
   ];
 }
 
@@ -105,11 +111,15 @@ function zfsRemarks({ source }: Facts): string[] {
 }
 
 function lustreRemarks(): string[] {
-  return ['Lustre: one file is as fast as the targets that it is striped over; `lfs getstripe` tells how many these are.'];
+  return [
+    'Lustre: one file is as fast as the targets that it is striped over; `lfs getstripe` tells how many these are.',
+  ];
 }
 
 function hostRemarks({ fileSystem }: Facts): string[] {
-  return [`${fileSystem}: a folder of the host of this virtual machine, whose own memory may answer instead of its disk.`];
+  return [
+    `${fileSystem}: a folder of the host of this virtual machine, whose own memory may answer instead of its disk.`,
+  ];
 }
 
 function smbRemarks({ source }: Facts): string[] {
@@ -118,11 +128,14 @@ function smbRemarks({ source }: Facts): string[] {
 
 function anyMount({ fileSystem, options }: Facts): string[] {
   const sync = options.includes('sync')
-    ? [`The mount option sync makes each write wait until ${fileSystem.startsWith('nfs') ? 'the server' : 'the disk'} has it, one after the other.`]
+    ? [
+        `The mount option sync makes each write wait until ${fileSystem.startsWith('nfs') ? 'the server' : 'the disk'} has it, one after the other.`,
+      ]
     : [];
   const unsafe = ['nobarrier', 'barrier=0', 'fsync_mode=nobarrier'].filter((option) => options.includes(option));
   const barrier = unsafe.map(
-    (option) => `With ${option} a sync does not reach the memory of the disk: after a power loss a durable save may be gone.`,
+    (option) =>
+      `With ${option} a sync does not reach the memory of the disk: after a power loss a durable save may be gone.`,
   );
   return [...sync, ...barrier];
 }
@@ -130,7 +143,8 @@ function anyMount({ fileSystem, options }: Facts): string[] {
 const deviceSentences: Record<Trait, string> = {
   memory: 'The device is memory: this measures memory.',
   network: 'The disk is reached over a network, which may be the limit.',
-  'cloud volume': 'The disk is a volume of a cloud: its rate is what was paid for, and bursts may hide it (--interval shows).',
+  'cloud volume':
+    'The disk is a volume of a cloud: its rate is what was paid for, and bursts may hide it (--interval shows).',
   virtual: 'The disk is virtual: others share what is below it, and durable means that the host said so.',
   spinning: 'The disk spins: several files written at once make it seek.',
   encrypted: 'The disk is encrypted by this machine, which costs CPU time that is not counted as ours.',

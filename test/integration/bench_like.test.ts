@@ -63,7 +63,13 @@ describe('a workload like a checkpoint', () => {
     const writers = await Promise.all([open(0), open(1)]);
     const whole = { name: 'w', dtype: 'F32', shape: [6, 8], group: 'model', bytes: 192 } as const;
     const data = new Uint8Array(96);
-    const slice = (origin: number): Tensor => ({ dtype: 'F32', shape: [3, 8], globalShape: [6, 8], origin: [origin, 0], data });
+    const slice = (origin: number): Tensor => ({
+      dtype: 'F32',
+      shape: [3, 8],
+      globalShape: [6, 8],
+      origin: [origin, 0],
+      data,
+    });
     const own = { dtype: 'U8', shape: [5], data: new Uint8Array(5) } as const;
     const saves = [
       writers[0].save({ step: 1, tensors: { [whole.name]: slice(0) } }),

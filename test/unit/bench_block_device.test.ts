@@ -104,17 +104,49 @@ describe('a block device', () => {
   });
 
   it.each<[Device, string, string[]]>([
-    [{ number: '254:0', folder: 'pci0000:00/0000:00:02.0/virtio1/block/vda', files: { 'queue/rotational': '1' } }, 'vda (virtio)', ['virtual']],
     [
-      { number: '8:0', folder: 'pci0000:00/ata1/host0/target0:0:0/0:0:0:0/block/sda', files: { 'device/model': 'ST18000NM000J', 'queue/rotational': '1' } },
+      { number: '254:0', folder: 'pci0000:00/0000:00:02.0/virtio1/block/vda', files: { 'queue/rotational': '1' } },
+      'vda (virtio)',
+      ['virtual'],
+    ],
+    [
+      {
+        number: '8:0',
+        folder: 'pci0000:00/ata1/host0/target0:0:0/0:0:0:0/block/sda',
+        files: { 'device/model': 'ST18000NM000J', 'queue/rotational': '1' },
+      },
       'sda (ST18000NM000J)',
       ['spinning'],
     ],
-    [{ number: '8:16', folder: 'pci0000:00/ata2/host1/block/sdb', files: { 'device/model': 'QEMU HARDDISK', 'queue/rotational': '1' } }, 'sdb (QEMU HARDDISK)', ['virtual']],
-    [{ number: '8:32', folder: 'platform/host2/session1/target2:0:0/2:0:0:0/block/sdc', files: { 'device/model': 'VIRTUAL-DISK' } }, 'sdc (VIRTUAL-DISK)', ['network', 'virtual']],
+    [
+      {
+        number: '8:16',
+        folder: 'pci0000:00/ata2/host1/block/sdb',
+        files: { 'device/model': 'QEMU HARDDISK', 'queue/rotational': '1' },
+      },
+      'sdb (QEMU HARDDISK)',
+      ['virtual'],
+    ],
+    [
+      {
+        number: '8:32',
+        folder: 'platform/host2/session1/target2:0:0/2:0:0:0/block/sdc',
+        files: { 'device/model': 'VIRTUAL-DISK' },
+      },
+      'sdc (VIRTUAL-DISK)',
+      ['network', 'virtual'],
+    ],
     [{ number: '43:0', folder: 'virtual/block/nbd0' }, 'nbd0', ['network']],
     [{ number: '252:0', folder: 'virtual/block/zram0' }, 'zram0', ['memory']],
-    [{ number: '259:9', folder: 'virtual/nvme-fabrics/ctl/nvme2/nvme2n1', files: { 'device/model': 'Linux', 'device/transport': 'tcp' } }, 'nvme2n1 (Linux)', ['network']],
+    [
+      {
+        number: '259:9',
+        folder: 'virtual/nvme-fabrics/ctl/nvme2/nvme2n1',
+        files: { 'device/model': 'Linux', 'device/transport': 'tcp' },
+      },
+      'nvme2n1 (Linux)',
+      ['network'],
+    ],
   ])('%o is recognized', (device, text, traits) => {
     lay(device);
     expect(described(device.number)).toEqual([text, ...traits]);

@@ -83,13 +83,19 @@ describe('data of a workload', () => {
     const expected = filled(whole);
     const memory = new Uint8Array(whole.bytes + 3);
     const pieces = memory.subarray(3);
-    for (const [from, to] of [[2, 3], [0, 2], [3, 4]] as const) {
+    for (const [from, to] of [
+      [2, 3],
+      [0, 2],
+      [3, 4],
+    ] as const) {
       fillTensor(whole, pieces.subarray(from * fillBlockBytes, to * fillBlockBytes), 1, from * fillBlockBytes);
     }
     expect(toBytes(pieces).equals(toBytes(expected))).toBe(true);
     expect(toBytes(memory.subarray(0, 3)).equals(Buffer.alloc(3))).toBe(true);
     const refused = expect.objectContaining({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' }) as Error;
-    expect(() => { fillTensor(whole, pieces, 1, 4096); }).toThrow(refused);
+    expect(() => {
+      fillTensor(whole, pieces, 1, 4096);
+    }).toThrow(refused);
   });
 
   it('begins differently beyond 4 GiB of one tensor', () => {

@@ -84,11 +84,16 @@ describe('the best interval', () => {
     [10 * 60, 20, 90],
   ])('loses hardly more than any other: M %d s, pause %d s, save %d s', (mean, pauseSeconds, saveSeconds) => {
     const input = { meanTimeBetweenFailuresSeconds: mean, pauseSeconds, saveSeconds, restoreSeconds: 30 };
-    for (const { pauseSeconds: pause, bestIntervalSeconds, lostShare: lost } of meaningOf({ ...input, stateBytes: 1, ranks: 1 }).losses) {
+    for (const { pauseSeconds: pause, bestIntervalSeconds, lostShare: lost } of meaningOf({
+      ...input,
+      stateBytes: 1,
+      ranks: 1,
+    }).losses) {
       const costs = { ...input, pauseSeconds: pause };
       for (let factor = 0.1; factor < 10; factor *= 1.01) {
         const interval = bestIntervalSeconds * factor;
-        if (interval >= saveSeconds && interval > pause) expect(lost).toBeLessThan(lostShare(costs, interval) * 1.005 + 1e-12);
+        if (interval >= saveSeconds && interval > pause)
+          expect(lost).toBeLessThan(lostShare(costs, interval) * 1.005 + 1e-12);
       }
     }
   });
@@ -98,11 +103,31 @@ describe('the share of time lost', () => {
   // Each run publishes 40,000 checkpoints; its share then lies within 2 % of what is expected, or 0.002.
   it.each<[string, Costs, number]>([
     ['blocking', { meanTimeBetweenFailuresSeconds: 3600, pauseSeconds: 60, saveSeconds: 60, restoreSeconds: 40 }, 700],
-    ['blocking, failures often', { meanTimeBetweenFailuresSeconds: 100, pauseSeconds: 20, saveSeconds: 20, restoreSeconds: 30 }, 80],
-    ['in the background', { meanTimeBetweenFailuresSeconds: 3600, pauseSeconds: 2, saveSeconds: 60, restoreSeconds: 40 }, 300],
-    ['in the background, one after the other', { meanTimeBetweenFailuresSeconds: 300, pauseSeconds: 5, saveSeconds: 60, restoreSeconds: 100 }, 60],
-    ['with no pause at all', { meanTimeBetweenFailuresSeconds: 500, pauseSeconds: 0, saveSeconds: 90, restoreSeconds: 10 }, 100],
-    ['far too rarely', { meanTimeBetweenFailuresSeconds: 300, pauseSeconds: 5, saveSeconds: 30, restoreSeconds: 10 }, 600],
+    [
+      'blocking, failures often',
+      { meanTimeBetweenFailuresSeconds: 100, pauseSeconds: 20, saveSeconds: 20, restoreSeconds: 30 },
+      80,
+    ],
+    [
+      'in the background',
+      { meanTimeBetweenFailuresSeconds: 3600, pauseSeconds: 2, saveSeconds: 60, restoreSeconds: 40 },
+      300,
+    ],
+    [
+      'in the background, one after the other',
+      { meanTimeBetweenFailuresSeconds: 300, pauseSeconds: 5, saveSeconds: 60, restoreSeconds: 100 },
+      60,
+    ],
+    [
+      'with no pause at all',
+      { meanTimeBetweenFailuresSeconds: 500, pauseSeconds: 0, saveSeconds: 90, restoreSeconds: 10 },
+      100,
+    ],
+    [
+      'far too rarely',
+      { meanTimeBetweenFailuresSeconds: 300, pauseSeconds: 5, saveSeconds: 30, restoreSeconds: 10 },
+      600,
+    ],
   ])('%s, is that of a simulated run', (_, costs, interval) => {
     const simulated = simulate(costs, interval, 40_000, 1);
     const expected = lostShare(costs, interval);

@@ -33,7 +33,9 @@ describe('remarks', () => {
   });
 
   it('of NFS with several connections, or RDMA, ask for no more', () => {
-    expect(remarks('nfs', nfs.replace('vers=4.2', 'vers=3,nconnect=16'))).toContain('NFS 3 from server:/export, over 16 TCP connections.');
+    expect(remarks('nfs', nfs.replace('vers=4.2', 'vers=3,nconnect=16'))).toContain(
+      'NFS 3 from server:/export, over 16 TCP connections.',
+    );
     expect(remarks('nfs', `${nfs},nconnect=16`)).not.toContain('nconnect=8');
     const rdma = remarks('nfs4', nfs.replace('proto=tcp', 'proto=rdma'));
     expect(rdma).toContain('over one RDMA connection');
@@ -48,7 +50,8 @@ describe('remarks', () => {
   });
 
   it('of NFS tell of soft mounts, sync and noac', () => {
-    for (const soft of ['soft', 'softerr']) expect(remarks('nfs4', nfs.replace('hard', soft))).toContain('The mount is soft');
+    for (const soft of ['soft', 'softerr'])
+      expect(remarks('nfs4', nfs.replace('hard', soft))).toContain('The mount is soft');
     expect(remarks('nfs4', nfs)).not.toContain('soft');
     expect(remarks('nfs4', `${nfs},sync`)).toContain('sync makes each write wait until the server has it');
     expect(remarks('nfs4', `${nfs},noac`)).toContain('With noac');
@@ -81,7 +84,8 @@ describe('remarks', () => {
 
   it('tell what makes each write wait, and what makes a sync none', () => {
     expect(remarks('ext4', 'rw,sync')).toContain('sync makes each write wait until the disk has it');
-    for (const option of ['nobarrier', 'barrier=0']) expect(remarks('ext4', `rw,${option}`)).toContain(`With ${option} a sync does not reach`);
+    for (const option of ['nobarrier', 'barrier=0'])
+      expect(remarks('ext4', `rw,${option}`)).toContain(`With ${option} a sync does not reach`);
     expect(remarks('ext4', 'rw,barrier=1')).toBe('');
     expect(remarks('ext4', 'rw,data=journal')).toContain('written twice');
     expect(remarks('ext4', 'rw,data=ordered')).toBe('');
@@ -122,7 +126,13 @@ describe('the list of mounts', () => {
   it('is read with any number of optional fields, with spaces in names and none at all', () => {
     expect(parseMounts(text)).toEqual([
       { id: 27, device: '254:0', fileSystem: 'ext4', source: '/dev/vda', options: ['rw', 'relatime', 'discard'] },
-      { id: 28, device: '0:40', fileSystem: 'nfs4', source: 'server:/an export', options: ['rw', 'nosuid', 'vers=4.2', 'nconnect=4'] },
+      {
+        id: 28,
+        device: '0:40',
+        fileSystem: 'nfs4',
+        source: 'server:/an export',
+        options: ['rw', 'nosuid', 'vers=4.2', 'nconnect=4'],
+      },
       { id: 29, device: '0:41', fileSystem: 'tmpfs', source: '', options: ['rw', 'size=4k'] },
     ]);
   });

@@ -16,8 +16,24 @@ const MiB = 2 ** 20;
 const published = [
   { model: '8B', ranks: 8, gibibytes: 104.7, optimizerBytes: 12_045_637_632, writers: 8, least: 1.87, most: 1.87 },
   { model: '70B', ranks: 64, gibibytes: 911.21, optimizerBytes: 13_103_482_368, writers: 64, least: 2.03, most: 2.03 },
-  { model: '405B', ranks: 512, gibibytes: 5292.25, optimizerBytes: 9_513_171_840, writers: 256, least: 2.23, most: 3.46 },
-  { model: '1T', ranks: 1024, gibibytes: 15_426.59, optimizerBytes: 13_865_244_924, writers: 512, least: 4.28, most: 5.05 },
+  {
+    model: '405B',
+    ranks: 512,
+    gibibytes: 5292.25,
+    optimizerBytes: 9_513_171_840,
+    writers: 256,
+    least: 2.23,
+    most: 3.46,
+  },
+  {
+    model: '1T',
+    ranks: 1024,
+    gibibytes: 15_426.59,
+    optimizerBytes: 13_865_244_924,
+    writers: 512,
+    least: 4.28,
+    most: 5.05,
+  },
 ] as const;
 
 const sum = (tensors: readonly WorkloadTensor[]): number => tensors.reduce((total, { bytes }) => total + bytes, 0);
@@ -63,7 +79,7 @@ describe.each(published)('MLPerf Storage, $model', ({ model, ranks, gibibytes, o
       counts.set(layer, (counts.get(layer) ?? 0) + 1);
     }
     expect(counts.size).toBe(llamaModels[model].layers);
-    expect(new Set(counts.values())).toEqual(new Set([(layers.length / counts.size)]));
+    expect(new Set(counts.values())).toEqual(new Set([layers.length / counts.size]));
   });
 });
 
@@ -87,14 +103,17 @@ describe('a cut', () => {
     return mix.map((part) => part.bytes / bytes);
   };
 
-  it.each([8 * GiB, 4 * GiB, GiB, 256 * MiB, 64 * MiB])('to %i bytes has as many, and its groups their shares', (bytes) => {
-    const spec = { ...whole, bytes };
-    const described = describeWorkload(spec);
-    expect(described.bytes).toBeLessThanOrEqual(bytes);
-    expect(described.bytes).toBeGreaterThan(bytes - 8 * 1024);
-    for (const [index, share] of shares(spec).entries()) expect(share).toBeCloseTo(shares(whole)[index]!, 3);
-    expectRight(workloadTensors(spec, 0));
-  });
+  it.each([8 * GiB, 4 * GiB, GiB, 256 * MiB, 64 * MiB])(
+    'to %i bytes has as many, and its groups their shares',
+    (bytes) => {
+      const spec = { ...whole, bytes };
+      const described = describeWorkload(spec);
+      expect(described.bytes).toBeLessThanOrEqual(bytes);
+      expect(described.bytes).toBeGreaterThan(bytes - 8 * 1024);
+      for (const [index, share] of shares(spec).entries()) expect(share).toBeCloseTo(shares(whole)[index]!, 3);
+      expectRight(workloadTensors(spec, 0));
+    },
+  );
 
   it('of 4 GiB of an 8B rank has large and tiny tensors of both groups, and embedding, layers and head', () => {
     const tensors = workloadTensors({ ...whole, bytes: 4 * GiB }, 0);
@@ -133,7 +152,10 @@ describe('a cut', () => {
   it('that leaves no row of some tensor, or is more than there is, says how much there must be', () => {
     const invalid = { code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' };
     expect(() => workloadTensors({ ...whole, bytes: 1024 }, 0)).toThrow(
-      expect.objectContaining({ ...invalid, message: expect.stringMatching(/to 1\.00 KiB: .* KiB\. Give more/) as string }),
+      expect.objectContaining({
+        ...invalid,
+        message: expect.stringMatching(/to 1\.00 KiB: .* KiB\. Give more/) as string,
+      }),
     );
     expect(() => workloadTensors({ ...whole, bytes: 100 * GiB }, 0)).toThrow(
       expect.objectContaining({ ...invalid, message: expect.stringContaining('13.09 GiB') as string }),
@@ -148,11 +170,18 @@ describe('other workloads', () => {
   const tensor = (name: string): WorkloadTensor => ({ name, dtype: 'U8', shape: [5], group: 'model', bytes: 5 });
 
   it('of a number of tensors have just so many, and so many bytes', () => {
-    for (const [count, bytes] of [[1, 2], [7, 1000], [64, 2 ** 32], [100_000, 1e9 + 2]] as const) {
+    for (const [count, bytes] of [
+      [1, 2],
+      [7, 1000],
+      [64, 2 ** 32],
+      [100_000, 1e9 + 2],
+    ] as const) {
       const tensors = workloadTensors({ kind: 'tensors', count, bytes, ranks: 1, seed: 1 }, 0);
       expectRight(tensors);
       expect([tensors.length, sum(tensors)]).toEqual([count, bytes]);
-      expect(Math.max(...tensors.map((one) => one.bytes)) - Math.min(...tensors.map((one) => one.bytes))).toBeLessThanOrEqual(2);
+      expect(
+        Math.max(...tensors.map((one) => one.bytes)) - Math.min(...tensors.map((one) => one.bytes)),
+      ).toBeLessThanOrEqual(2);
     }
   });
 
@@ -177,9 +206,15 @@ describe('other workloads', () => {
       ranks: 1,
     });
     const labels: [WorkloadSpec, string][] = [
-      [{ kind: 'mlperf', model: '1T', ranks: 4, seed: 1, fraction: 0.125 }, '1T as in MLPerf Storage, ranks 0 to 3 of 1024, cut to 12.5 %'],
+      [
+        { kind: 'mlperf', model: '1T', ranks: 4, seed: 1, fraction: 0.125 },
+        '1T as in MLPerf Storage, ranks 0 to 3 of 1024, cut to 12.5 %',
+      ],
       [{ kind: 'tensors', count: 1, bytes: 2048, ranks: 1, seed: 1 }, '1 tensor of 2.00 KiB in all'],
-      [{ kind: 'tensors', count: 9, bytes: 2048, ranks: 2, seed: 1 }, '9 tensors of 2.00 KiB in all on each of 2 ranks'],
+      [
+        { kind: 'tensors', count: 9, bytes: 2048, ranks: 2, seed: 1 },
+        '9 tensors of 2.00 KiB in all on each of 2 ranks',
+      ],
       [like([[tensor('a')]], 1), 'shapes of /checkpoint'],
       [like([[tensor('a')], []], 1), 'shapes of /checkpoint, rank 0 of 2'],
     ];
@@ -207,7 +242,10 @@ describe('other workloads', () => {
     [{ kind: 'tensors', count: 5, bytes: 8 }, 0, /2 bytes or more each, but received 5 of 8 bytes/],
   ])('that cannot be are refused: %o, rank %i', (change, rank, message) => {
     const spec = { kind: 'mlperf', model: '8B', ranks: 1, seed: 1, ...change } as WorkloadSpec;
-    const refused = expect.objectContaining({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT', message: expect.stringMatching(message) as string }) as Error;
+    const refused = expect.objectContaining({
+      code: 'ERR_SNAPSHARD_INVALID_ARGUMENT',
+      message: expect.stringMatching(message) as string,
+    }) as Error;
     expect(() => workloadTensors(spec, rank)).toThrow(refused);
   });
 });
