@@ -13,7 +13,7 @@
  * `floor(parameters / ranks)` elements and a second group of `5 · hidden` elements, however the model is split:
  * `3 · 4 · (floor(parameters / ranks) + 5 · hidden)` bytes. A head is `floor(hidden / heads)` wide.
  *
- * DLIO numbers its tensors; here they have the names of Megatron-DeepSpeed, and its fp16 is bf16, as Llama 3 was trained.
+ * DLIO numbers its tensors; here they have the names of Megatron-DeepSpeed. Its fp16 is bf16 here, as in Llama 3.
  */
 import { sumBytes } from './cut.js';
 import { elementsOf, keyValueRows, llamaModels, type LlamaModel } from './llama.js';
