@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -91,7 +92,7 @@ RunningProbe start_copy(const std::shared_ptr<Staging>& staging, uint64_t bytes)
 
 // All that it was asked for, none of it zeros, no page like another.
 void check_contents(const std::string& path, uint64_t bytes) {
-  const std::vector<std::byte> contents = snapshard::test::read_file(path);
+  const std::vector<std::byte> contents = snapshard::test::read_whole(path);
   CHECK_EQUAL(contents.size(), bytes);
   std::set<std::vector<std::byte>> pages;
   for (uint64_t offset = 0; offset < bytes; offset += kPageBytes) {
