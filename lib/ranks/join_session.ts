@@ -29,6 +29,8 @@ class Joins {
   readonly #joined = new Set<string>();
   /** Closed at the first look. */
   #earlier: ReadonlySet<string> | undefined;
+  /** A server that calls a handle stale means mostly that something was removed; where it goes on, it is the reason. */
+  #stale: SnapshardError | undefined;
 
   constructor(identity: RankIdentity) {
     this.#identity = identity;
@@ -56,7 +58,7 @@ class Joins {
       await store.writeFiles([{ path, contents: new Uint8Array(0) }]);
     } catch (error) {
       // It was taken away: the next look tells.
-      if (hasErrno(error, 'ENOENT', 'ESTALE')) return;
+      if (this.#isGone(error)) return;
       // A reply that was lost, and the call made again.
       if (!hasErrno(error, 'EEXIST')) throw error;
     }
@@ -81,12 +83,25 @@ class Joins {
       const name = rosterName(run, nonce);
       return decodeRoster(await store.readFile(name, rosterLimitBytes), `${store.root}/${name}`);
     } catch (error) {
-      if (hasErrno(error, 'ENOENT', 'ESTALE')) return undefined;
+      if (this.#isGone(error)) return undefined;
       throw error;
     }
   }
 
+  #isGone(error: unknown): boolean {
+    if (hasErrno(error, 'ESTALE')) this.#stale = error as SnapshardError;
+    return hasErrno(error, 'ENOENT', 'ESTALE');
+  }
+
   async tooLate(): Promise<SnapshardError> {
+    const late = await this.#whyLate();
+    if (this.#stale === undefined) return late;
+    const message = `${late.message} The system had refused: ${this.#stale.message}`;
+    const details = { path: this.#identity.store.root, cause: this.#stale };
+    return new SnapshardError(late.code, message, { ...details, ...(late.ranks !== undefined && { ranks: late.ranks }) });
+  }
+
+  async #whyLate(): Promise<SnapshardError> {
     const { store, rank, worldSize, run } = this.#identity;
     const details = (ranks: number[]): object => ({ ranks, path: store.root });
     const missing = await this.#missing();

@@ -17,6 +17,8 @@ export function givenUp(partial: PartialCheckpoint, root: string, cause: unknown
  */
 export async function explainTaken(store: Store, partial: PartialCheckpoint, reason: unknown): Promise<unknown> {
   if (!(reason instanceof SnapshardError)) return reason;
+  // That it is published, or may be, matters more.
+  if (reason.code === 'ERR_SNAPSHARD_DURABILITY_UNKNOWN') return reason;
   const missing = hasErrno(reason, 'ENOENT', 'ESTALE');
   if (!missing && reason.code !== 'ERR_SNAPSHARD_GIVEN_UP') return reason;
   const path = `${store.root}/${partial.path}`;
