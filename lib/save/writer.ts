@@ -76,7 +76,7 @@ export class CheckpointWriter {
    */
   static async open(root: string, options: WriterOptions = {}): Promise<CheckpointWriter> {
     requireRoot(root);
-    const resolved = resolveWriterOptions(options);
+    const resolved = await resolveWriterOptions(options);
     const { place, deadlineMs } = resolved;
     await requireSharedRoot(root, place.severalHosts);
     const store = await NativeStore.open(root);
