@@ -45,6 +45,8 @@ const rankSampleSchema = z.object({
   writtenSeconds: seconds.optional(),
   /** Until the tensors may change again: how long a training step is held up. */
   pauseSeconds: seconds.optional(),
+  /** Until the call of `save` had returned: how long it held the JavaScript thread. */
+  callSeconds: seconds.optional(),
   /** Of the whole process. */
   cpuSeconds: seconds,
   /** Resident memory at its highest, less what was resident before the writer or reader was opened, tensors included. */
