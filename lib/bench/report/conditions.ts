@@ -8,7 +8,7 @@ export type Fact = readonly [key: string, value: readonly string[]];
 /** `blockBytes 4 MiB, queueDepth 16`; nothing for no options. */
 export function optionsText(writer: Readonly<Record<string, unknown>>): string {
   return Object.entries(writer)
-    .map(([name, value]) => `${name} ${/Bytes$/.test(name) && typeof value === 'number' ? sizeIn(value) : String(value)}`)
+    .map(([name, value]) => `${name} ${name.endsWith('Bytes') && typeof value === 'number' ? sizeIn(value) : String(value)}`)
     .join(', ');
 }
 
@@ -35,7 +35,7 @@ function machineFacts({ machine, versions }: BenchResult | TuneResult): Fact[] {
 }
 
 function settingsText({ format, settings }: BenchResult | TuneResult): string {
-  const rounds = `${count(settings.repeat, 'round')}`;
+  const rounds = count(settings.repeat, 'round');
   const rest = `${timeIn(settings.restSeconds)} of rest before each trial`;
   if (format === 'snapshard-tune-1') return `${rounds}, ${rest}`;
   const interval = settings.intervalSeconds === undefined ? [] : [`a save every ${timeIn(settings.intervalSeconds)}`];
