@@ -115,6 +115,26 @@ export interface TransferRequest {
   inPlace: boolean;
   /** Copy device memory within the device first, where there is room. */
   deviceSnapshot: boolean;
+  /** Record what becomes of each block. */
+  trace: boolean;
+}
+
+/**
+ * One place for each block of each file, in file order: see `SaveTrace` (lib/save/trace.ts). Times are seconds from
+ * `startTransfer`; -1 where a block had no such moment.
+ */
+export interface TransferTrace {
+  file: Uint32Array;
+  offset: Float64Array;
+  bytes: Uint32Array;
+  thread: Uint32Array;
+  gatherStartSeconds: Float64Array;
+  gatherEndSeconds: Float64Array;
+  copySeconds: Float64Array;
+  hashSeconds: Float64Array;
+  queuedSeconds: Float64Array;
+  submittedSeconds: Float64Array;
+  completedSeconds: Float64Array;
 }
 
 export interface TransferResult {
@@ -139,6 +159,8 @@ export interface TransferResult {
   durableSeconds: number;
   /** Processor seconds of the native threads from `startTransfer` until synced (other saves' included, if any ran). */
   cpuSeconds: number;
+  /** If it was asked for. */
+  trace?: TransferTrace;
 }
 
 export interface TransferStart {

@@ -39,6 +39,7 @@ export type { Progress, SavePhase } from './save/progress.js';
 export type { Published, SaveTimings } from './save/published.js';
 export type { SaveOptions, SaveRequest } from './save/request.js';
 export { Save } from './save/save.js';
+export type { SaveTrace } from './save/trace.js';
 export { CheckpointWriter } from './save/writer.js';
 export type { CloseOptions, WriterOptions } from './save/writer_options.js';
 export { removeCheckpoint } from './store/remove_checkpoint.js';

@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
@@ -14,6 +14,12 @@ type ToChild = { input: unknown } | { startAt_ms: number };
 /** So long before a common start the word is given, so that it has reached everyone. */
 const startNotice_ms = 20;
 const tailCharacters = 2000;
+
+/**
+ * A script of {@link answerParent}; or a command and its arguments that does the same in another language, by JSON lines
+ * over the descriptor that `NODE_CHANNEL_FD` names, as Node.js documents it for `child_process.fork`.
+ */
+export type Program = string | readonly [command: string, ...words: string[]];
 
 export interface TogetherOptions {
   signal: AbortSignal;
@@ -43,18 +49,18 @@ export async function runChild<Result>(script: string, input: object, signal: Ab
 }
 
 /**
- * Runs a script in a fresh process for each input. Those that say that they are ready begin together, once all have said
+ * Runs a program in a fresh process for each input. Those that say that they are ready begin together, once all have said
  * so. If one fails, the others are ended. Settles only when all processes have ended.
  */
 export async function runTogether<Result>(
-  script: string,
+  program: Program,
   inputs: readonly object[],
   { signal, startAt_ms = 0, onProgress }: TogetherOptions,
 ): Promise<Result[]> {
   signal.throwIfAborted();
   const done = inputs.map(() => 0);
   const children = inputs.map((input, index) => {
-    return new Child(script, input, (bytes) => {
+    return new Child(program, input, (bytes) => {
       done[index] = bytes;
       onProgress?.(done.reduce((sum, part) => sum + part, 0));
     });
@@ -91,15 +97,19 @@ class Child {
   readonly #process: ChildProcess;
   #answer: { result: unknown } | { failure: Failure } | undefined;
   #errors = '';
+  #ended = false;
 
-  constructor(script: string, input: object, onProgress: (bytes: number) => void) {
-    const child = fork(script, { execArgv: execArguments(script), stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  constructor(program: Program, input: object, onProgress: (bytes: number) => void) {
+    const [command, ...words] = typeof program === 'string' ? nodeCommand(program) : program;
+    // In a session of its own: the terminal's Ctrl-C reaches the parent alone, which then ends the child's whole group.
+    const child = spawn(command, words, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true });
     this.#process = child;
-    child.stderr?.on('data', (text: Buffer) => {
+    child.stderr!.on('data', (text: Buffer) => {
       this.#errors = (this.#errors + text.toString()).slice(-tailCharacters);
     });
     this.ready = new Promise((resolve) => {
-      child.on('message', (message: FromChild) => {
+      child.on('message', (received) => {
+        const message = received as FromChild;
         if ('ready' in message) resolve();
         else if ('progress' in message) onProgress(message.progress);
         else this.#answer = message;
@@ -107,6 +117,7 @@ class Child {
     });
     this.result = new Promise((resolve, reject) => {
       child.on('error', reject);
+      child.on('exit', () => (this.#ended = true));
       child.on('close', (code, signalName) => {
         if (this.#answer !== undefined && 'result' in this.#answer) resolve(this.#answer.result);
         else reject(this.#failure(signalName ?? `exit code ${code}`));
@@ -120,7 +131,12 @@ class Child {
   }
 
   kill(): void {
-    this.#process.kill('SIGKILL');
+    if (this.#process.pid === undefined || this.#ended) return;
+    try {
+      process.kill(-this.#process.pid, 'SIGKILL');
+    } catch {
+      // It has just ended.
+    }
   }
 
   /** Whom the message does not reach has ended, which its result tells. */
@@ -139,16 +155,14 @@ class Child {
   }
 }
 
-function execArguments(script: string): string[] {
+function nodeCommand(script: string): [command: string, ...words: string[]] {
   const inherited = process.execArgv.filter((word) => !word.startsWith('--inspect'));
   const loader = script.endsWith('.ts') && !inherited.some((word) => word.includes('tsx')) ? ['--import', 'tsx'] : [];
-  return [...inherited, ...loader, '--expose-gc'];
+  return [process.execPath, ...inherited, ...loader, '--expose-gc', script];
 }
 
 /** The other side of {@link runChild} and {@link runTogether}: runs once, answers, ends. */
 export function answerParent(run: (input: never, parent: Parent) => Promise<unknown>): void {
-  // The terminal's Ctrl-C reaches this process too; the parent decides, and ends it.
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => undefined);
   let begin: (startAt_ms: number) => void = () => undefined;
   const started = new Promise<number>((resolve) => (begin = resolve));
   const parent: Parent = {

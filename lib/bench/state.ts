@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { fillTensor, workloadTensors, type WorkloadSpec, type WorkloadTensor } from './workload.js';
 
 /** Larger tensors are several views, since an `ArrayBuffer` has a limit. */
-const viewBytesMax = 2 ** 30;
+export const viewBytesMax = 2 ** 30;
 
 /** What is saved of a rank: of one that others have too, its slice of the whole. */
 export function makeState(spec: WorkloadSpec, rank: number): Map<string, Tensor> {

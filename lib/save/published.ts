@@ -1,5 +1,6 @@
 import type { TransferResult } from '../binding.js';
 import type { Plan } from '../layout/plan.js';
+import { describeTrace, type SaveTrace } from './trace.js';
 
 /** Seconds from the call of `save`, but for the last. */
 export interface SaveTimings {
@@ -38,6 +39,8 @@ export interface Published {
   /** Why it was not though asked for, or why copies from the device were not at the full rate; empty when all is well. */
   readonly deviceReason: string;
   readonly timings: SaveTimings;
+  /** What became of each block, and when; only of a save with the option `trace`. */
+  readonly trace?: SaveTrace;
 }
 
 export interface PublishedParts {
@@ -57,11 +60,20 @@ export interface PublishedParts {
 export function describePublished(parts: PublishedParts): Published {
   const { path, digest, engineReason, step, plan, result, called_ms } = parts;
   const beforeSeconds = (parts.started_ms - called_ms) / 1000;
+  const timings = {
+    stagedSeconds: beforeSeconds + result.stagedSeconds,
+    writtenSeconds: beforeSeconds + result.writtenSeconds,
+    durableSeconds: beforeSeconds + result.durableSeconds,
+    publishedSeconds: (performance.now() - called_ms) / 1000,
+    cpuSeconds: result.cpuSeconds,
+  };
+  const files = plan.files.map((file) => file.path);
+  const { trace } = result;
   return {
     path,
     step,
     bytes: plan.bytes,
-    files: plan.files.map((file) => file.path),
+    files,
     digest,
     engine: result.engine,
     engineReason: engineReason || result.threadsReason,
@@ -69,12 +81,7 @@ export function describePublished(parts: PublishedParts): Published {
     directReason: result.directReason,
     deviceSnapshot: result.deviceSnapshot,
     deviceReason: result.deviceReason,
-    timings: {
-      stagedSeconds: beforeSeconds + result.stagedSeconds,
-      writtenSeconds: beforeSeconds + result.writtenSeconds,
-      durableSeconds: beforeSeconds + result.durableSeconds,
-      publishedSeconds: (performance.now() - called_ms) / 1000,
-      cpuSeconds: result.cpuSeconds,
-    },
+    timings,
+    ...(trace && { trace: describeTrace({ trace, files, moments: timings, called_ms, beforeSeconds }) }),
   };
 }

@@ -2,6 +2,7 @@ import {
   binding,
   type StagingHandle,
   type TransferProgress,
+  type TransferRequest,
   type TransferResult,
   type TransferStart,
 } from '../binding.js';
@@ -11,10 +12,11 @@ import type { NativeStore } from '../store/native_store.js';
 import { toSnapshardError, type ErrorContext } from '../store/native_error.js';
 import { changedSource, type SourceTable } from '../tensor/source.js';
 
-/** How the bytes of a save are taken. */
+/** How the bytes of a save are taken, and whether that is recorded. */
 export interface TransferModes {
   readonly inPlace: boolean;
   readonly deviceSnapshot: boolean;
+  readonly trace: boolean;
 }
 
 /** The bytes of one save on their way from the sources to the files. Native keeps the sources from being collected. */
@@ -23,8 +25,8 @@ export class Transfer {
   readonly staged: Promise<void>;
   /** All files are complete and synced. */
   readonly durable: Promise<TransferResult>;
-  /** `performance.now()` when it began. */
-  readonly started_ms = performance.now();
+  /** `performance.now()` when native began. */
+  readonly started_ms: number;
   readonly #start: TransferStart;
   readonly #context: ErrorContext;
 
@@ -34,7 +36,9 @@ export class Transfer {
    */
   constructor(staging: StagingHandle, plan: Plan, sources: SourceTable, modes: TransferModes, root: string) {
     this.#context = { action: 'save', root, neededBytes: plan.bytes };
-    this.#start = this.#mapThrown(() => startTransfer(staging, plan, sources, modes));
+    const request = describeTransfer(plan, sources, modes);
+    this.started_ms = performance.now();
+    this.#start = this.#mapThrown(() => binding.startTransfer(staging, request));
     this.staged = this.#checkStaged(sources);
     this.durable = this.#mapRejected(this.#start.durable);
     this.staged.catch(() => undefined);
@@ -94,14 +98,13 @@ export class Transfer {
   }
 }
 
-function startTransfer(
-  staging: StagingHandle,
+function describeTransfer(
   plan: Plan,
   sources: SourceTable,
-  { inPlace, deviceSnapshot }: TransferModes,
-): TransferStart {
+  { inPlace, deviceSnapshot, trace }: TransferModes,
+): TransferRequest {
   const segments = orderSegments(plan, sources);
-  return binding.startTransfer(staging, {
+  return {
     headers: plan.files.map((file) => file.header),
     fileSlices: plan.fileSlices,
     sliceBytes: plan.sliceBytes,
@@ -112,7 +115,8 @@ function startTransfer(
     sourceKinds: sources.sourceKinds,
     inPlace,
     deviceSnapshot,
-  });
+    trace,
+  };
 }
 
 function isClosed(error: unknown): boolean {

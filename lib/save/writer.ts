@@ -120,12 +120,12 @@ export class CheckpointWriter {
 
   #start(request: SaveRequest, options: SaveOptions | undefined, key: SaveKey | undefined, called_ms: number): Save {
     const checked = checkRequest(request);
-    const signal = checkSaveOptions(options);
+    const { signal, trace } = checkSaveOptions(options);
     const { specs, sources } = normalizeTensors(request.tensors, leaseOf, this.#plans.lastSpecs, this.#place, cudaOf);
     const plan = this.#plans.planFor(specs);
     if (signal?.aborted) return this.#abortedSave(checked.step, plan.bytes, signal.reason, key);
     const { staging, store } = this.#resources;
-    const transfer = new Transfer(staging, plan, sources, checked, store.root);
+    const transfer = new Transfer(staging, plan, sources, { ...checked, trace }, store.root);
     const job = { request: checked, plan, writer: this.#nonce, called_ms };
     return this.#follow(job, transfer, signal, key);
   }

@@ -8,6 +8,7 @@
 
 #include "napi/convert.h"
 #include "napi/memory.h"
+#include "napi/transfer_trace.h"
 #include "transfer/source_ranges.h"
 
 namespace snapshard {
@@ -99,6 +100,7 @@ ParsedRequest parse_request(Environment& environment, Napi::Object request, uint
   if (!status.ok()) throw_status(request.Env(), status);
   parsed.options.in_place = to_flag(request.Get("inPlace"), "inPlace");
   parsed.options.device_snapshot = to_flag(request.Get("deviceSnapshot"), "deviceSnapshot");
+  parsed.options.trace = to_flag(request.Get("trace"), "trace");
   parsed.sources = to_sources(environment, request);
   const Status ranges = check_source_ranges(parsed.layout, parsed.sources);
   if (!ranges.ok()) throw_status(request.Env(), ranges);
@@ -135,6 +137,7 @@ Napi::Value from_outcome(Napi::Env env, const TransferOutcome& outcome, bool uri
   result.Set("writtenSeconds", number(outcome.times.written_seconds));
   result.Set("durableSeconds", number(outcome.times.durable_seconds));
   result.Set("cpuSeconds", number(cpu_seconds));
+  if (!outcome.trace.blocks.empty()) result.Set("trace", from_trace(env, outcome.trace));
   return result;
 }
 

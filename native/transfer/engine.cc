@@ -42,7 +42,8 @@ Status Engine::add(std::shared_ptr<Staging> staging) {
   try {
     while (stagers_.size() < staging->options().threads) {
       auto stager = std::make_unique<Worker>();
-      stager->start("snapshard-stage", [this] { run(); });
+      const auto number = static_cast<uint32_t>(stagers_.size());
+      stager->start("snapshard-stage", [this, number] { run(number); });
       stagers_.push_back(std::move(stager));
     }
   } catch (const std::system_error&) {
@@ -62,8 +63,8 @@ void Engine::notify() {
   signal_.notify_all();
 }
 
-void Engine::run() {
-  Stager stager;
+void Engine::run(uint32_t number) {
+  Stager stager(number);
   while (true) {
     // Let go outside the lock: the last owner of a staging waits for the ring.
     Work work;

@@ -17,6 +17,7 @@
 #include "transfer/lanes.h"
 #include "transfer/source.h"
 #include "transfer/target.h"
+#include "transfer/trace.h"
 
 namespace snapshard {
 
@@ -25,8 +26,13 @@ class Staging;
 // What one stager thread keeps between pieces of work.
 class Stager {
  public:
+  explicit Stager(uint32_t number) : number_(number) {}
+
+  // Of the threads of its engine, from 0.
+  [[nodiscard]] uint32_t number() const { return number_; }
   Hasher hasher;
   SourceReader reader;
+  GatherClock clock;
   // What waits to be copied on the JavaScript thread; empty between pieces of work.
   std::vector<TargetCopy>& copies() { return copies_; }
   // The same, for devices.
@@ -38,6 +44,7 @@ class Stager {
   }
 
  private:
+  const uint32_t number_;
   std::vector<std::byte> scratch_;
   std::vector<TargetCopy> copies_;
   LaneCopies device_copies_;
@@ -82,7 +89,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     Step step = Step::kFirst;
   };
 
-  void run();
+  void run(uint32_t number);
   bool find_work(Work& work);
   static bool claim(Staging& staging, Work& work);
   static bool claim_of(const std::vector<std::shared_ptr<Job>>& jobs, bool& may_take_blocks, Work& work);

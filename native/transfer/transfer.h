@@ -17,6 +17,7 @@
 #include "transfer/layout.h"
 #include "transfer/snapshot.h"
 #include "transfer/source.h"
+#include "transfer/trace.h"
 
 namespace snapshard {
 
@@ -25,6 +26,8 @@ struct TransferOptions {
   bool in_place = false;
   // Memory of a device is copied within the device first, and that is all that `staged` waits for.
   bool device_snapshot = false;
+  // Records what becomes of each block.
+  bool trace = false;
 };
 
 struct TransferTimes {
@@ -47,6 +50,7 @@ struct TransferOutcome {
   // Why it was not taken, or why copies from a device were slower than they could be; else empty.
   std::string device_reason;
   TransferTimes times;
+  Trace trace;
 };
 
 // Told, on some native thread, how a transfer goes.
@@ -94,13 +98,21 @@ class Transfer final : public Job {
   bool item_in_place(size_t file, size_t item) const;
   bool prepare_blocks(size_t item, size_t spare);
   Status stage_item(size_t file, size_t item, Stager& stager);
-  void stage_header(size_t file, size_t item);
+  void stage_header(size_t file, size_t item, Stager& stager);
   Status stage_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager& stager, Digest& digest);
   Status place_piece(Cursor& cursor, uint64_t offset, size_t bytes, Stager& stager, const std::byte** placed);
   Status recheck_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager& stager);
   void account(size_t block, uint64_t bytes);
+  void account_item(size_t item, uint64_t staged, uint64_t spilled);
   void item_staged();
   void item_read();
+
+  // Where it is asked for (transfer_trace.cc).
+  void make_trace();
+  [[nodiscard]] bool traces() const { return options_.trace; }
+  [[nodiscard]] BlockTrace& trace_of(size_t block) { return outcome_.trace.blocks[block]; }
+  void trace_gathered(size_t item, const Stager& stager);
+  void trace_spilled(size_t item, uint64_t bytes);
 
   // Items that read device memory (transfer_device.cc): host bytes are copied and device bytes asked for in the first
   // step; once these have landed, the second one hashes all.

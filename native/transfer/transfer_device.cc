@@ -55,10 +55,12 @@ void Transfer::plan_segment(const Layout::File& place, size_t segment, std::vect
 }
 
 void Transfer::run_device_item(size_t item, Stager& stager) {
+  stager.clock.begin(traces());
   Status status = gather(item, stager);
   if (!status.ok()) {
     fail(std::move(status));
   } else if (!failed()) {
+    if (traces()) trace_gathered(item, stager);
     ask_for_copies(item, stager);
   }
   stager.device_copies().clear();
@@ -70,7 +72,7 @@ Status Transfer::gather(size_t item, Stager& stager) {
   const size_t file = layout_.file_of_block(item);
   const Layout::File& place = layout_.files()[file];
   const uint64_t begin = layout_.block_offset(place, item);
-  stage_header(file, item);
+  stage_header(file, item, stager);
   Cursor cursor(layout_, file, begin);
   Status status;
   layout_.for_each_chunk(place, begin, begin + layout_.block_length(place, item), [&](const Layout::Chunk& chunk) {
@@ -127,6 +129,7 @@ void Transfer::note_slower(const std::string& reason) {
 void Transfer::copies_landed(size_t item, Status status) {
   if (!status.ok()) fail(std::move(status));
   if (blocks_[item].copies_left.fetch_sub(1, std::memory_order_acq_rel) == 1 && !failed()) {
+    if (traces()) trace_of(item).copy = trace_now() - trace_of(item).gather_start;
     if (!has_snapshot_) item_read();
     {
       const std::lock_guard lock(mutex_);
@@ -145,6 +148,7 @@ void Transfer::hash_item(size_t item, Stager& stager) {
   const uint64_t end = begin + layout_.block_length(place, item);
   uint64_t staged = std::clamp(header_bytes, begin, end) - begin;
   uint64_t spilled = 0;
+  const TraceTime hash_start = traces() ? trace_now() : 0;
   layout_.for_each_chunk(place, begin, end, [&](const Layout::Chunk& chunk) {
     if (failed()) return;
     outcome_.chunk_digests[chunk.index] = digest_in_blocks(place, chunk, stager);
@@ -152,8 +156,8 @@ void Transfer::hash_item(size_t item, Stager& stager) {
     if (chunk.end > end) spilled = chunk.end - end;
   });
   if (!failed()) {
-    account(item, staged);
-    account(item + 1, spilled);
+    if (traces()) trace_of(item).hash = trace_now() - hash_start;
+    account_item(item, staged, spilled);
     part_done();
   }
   end_activity();

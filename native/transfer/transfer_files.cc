@@ -30,6 +30,7 @@ Transfer::Transfer(std::shared_ptr<Staging> staging, Layout layout, std::vector<
       blocks_left_(layout_.block_count()),
       parts_left_(layout_.block_count() + layout_.files().size()) {
   outcome_.chunk_digests.resize(layout_.chunk_count());
+  if (traces()) make_trace();
   for (size_t file = 0; file < layout_.files().size(); ++file) {
     const Layout::File& place = layout_.files()[file];
     files_[file].blocks_left = place.block_end - place.block_begin;

@@ -111,11 +111,13 @@ Status Transfer::stage_item(size_t file, size_t item, Stager& stager) {
   const Layout::File& place = layout_.files()[file];
   const uint64_t begin = layout_.block_offset(place, item);
   const uint64_t end = begin + layout_.block_length(place, item);
-  stage_header(file, item);
+  stager.clock.begin(traces());
+  stage_header(file, item, stager);
   uint64_t spilled = 0;
   uint64_t staged = std::clamp<uint64_t>(layout_.header(file).size(), begin, end) - begin;
   if (place.segment_begin == place.segment_end) {
-    account(item, staged);
+    if (traces()) trace_gathered(item, stager);
+    account_item(item, staged, 0);
     return {};
   }
   Status status;
@@ -127,18 +129,22 @@ Status Transfer::stage_item(size_t file, size_t item, Stager& stager) {
     if (chunk.end > end) spilled = chunk.end - end;
   });
   if (!status.ok() || failed()) return status;
-  account(item, staged);
-  if (spilled > 0) account(item + 1, spilled);
+  if (traces() && staged > 0) trace_gathered(item, stager);
+  account_item(item, staged, spilled);
   return {};
 }
 
-void Transfer::stage_header(size_t file, size_t item) {
+void Transfer::stage_header(size_t file, size_t item, Stager& stager) {
   const std::vector<std::byte>& header = layout_.header(file);
   const Layout::File& place = layout_.files()[file];
   const uint64_t begin = layout_.block_offset(place, item);
   if (begin >= header.size()) return;
-  if (begin == 0) outcome_.chunk_digests[place.chunk_begin] = digest_of(header.data(), header.size());
+  if (begin == 0) {
+    outcome_.chunk_digests[place.chunk_begin] = digest_of(header.data(), header.size());
+    stager.clock.hashed();
+  }
   ::memcpy(blocks_[item].memory, header.data() + begin, std::min(layout_.block_bytes(), header.size() - begin));
+  stager.clock.copied();
 }
 
 Status Transfer::stage_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager& stager, Digest& digest) {
@@ -152,11 +158,13 @@ Status Transfer::stage_chunk(const Layout::Chunk& chunk, Cursor& cursor, Stager&
     if (!status.ok()) return status;
     if (whole && end == chunk.end) {
       digest = digest_of(placed, end - offset);
+      stager.clock.hashed();
       return {};
     }
     if (whole) stager.hasher.reset();
     whole = false;
     stager.hasher.update(placed, end - offset);
+    stager.clock.hashed();
     offset = end;
   }
   digest = stager.hasher.digest();
@@ -167,13 +175,16 @@ Status Transfer::place_piece(Cursor& cursor, uint64_t offset, size_t bytes, Stag
   const Source& source = sources_[cursor.source()];
   const uint64_t source_offset = cursor.source_offset(offset);
   const Block& block = blocks_[cursor.file.block_begin + offset / layout_.block_bytes()];
+  stager.clock.begin_piece(bytes);
   if (block.in_place) {
     *placed = source.data + source_offset;
     return {};
   }
   std::byte* destination = block.memory + offset % layout_.block_bytes();
   *placed = destination;
-  return stager.reader.read(source, cursor.source(), source_offset, destination, bytes, *listener_);
+  Status status = stager.reader.read(source, cursor.source(), source_offset, destination, bytes, *listener_);
+  stager.clock.copied();
+  return status;
 }
 
 // What was written in place must still be there, or the digests would bless bytes that the disk never got.
@@ -222,7 +233,16 @@ void Transfer::account(size_t block, uint64_t bytes) {
   // Nothing of a block may come from its own item: whoever filled it has queued it already, and may do so only once.
   if (bytes == 0) return;
   staged_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  if (blocks_[block].remaining.fetch_sub(bytes, std::memory_order_acq_rel) == bytes) enqueue_or_park(blocks_[block]);
+  if (blocks_[block].remaining.fetch_sub(bytes, std::memory_order_acq_rel) != bytes) return;
+  if (traces()) trace_of(block).queued = trace_now();
+  enqueue_or_park(blocks_[block]);
+}
+
+// `staged` bytes of its own block, and `spilled` of the next.
+void Transfer::account_item(size_t item, uint64_t staged, uint64_t spilled) {
+  if (traces() && spilled > 0) trace_spilled(item, spilled);
+  account(item, staged);
+  account(item + 1, spilled);
 }
 
 void Transfer::item_staged() {

@@ -52,6 +52,7 @@ bool Transfer::issue(IoRequest& request) {
     ::memset(block.memory + length, 0, padded - length);
     block.data = block.memory;
   }
+  if (traces()) trace_of(block.index).submitted = trace_now();
   submit(block);
   return true;
 }
@@ -105,6 +106,7 @@ bool Transfer::retry(Block& block, int64_t result) {
 
 void Transfer::block_written(Block& block) {
   const size_t file = block.file;
+  if (traces()) trace_of(block.index).completed = trace_now();
   written_bytes_.fetch_add(layout_.block_length(layout_.files()[file], block.index), std::memory_order_relaxed);
   release_block(block);
   if (options_.in_place) count_towards_checks(file, block.index);
