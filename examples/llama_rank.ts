@@ -1,18 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { CheckpointWriter, type Lease, type Published, type Tensor } from 'snapshard';
-import {
-  adamMoments,
-  drawMoments,
-  drawWeights,
-  llamaModels,
-  llamaTensors,
-  type TensorShape,
-} from '../lib/bench/llama.js';
+import { cutTensors, sumBytes } from '../lib/bench/cut.js';
+import { fillTensor } from '../lib/bench/data.js';
+import { adamMoments, llamaModels, llamaTensors } from '../lib/bench/llama.js';
 import { showProgress } from './progress.js';
 
-/** One rank of sixteen, and seven of the 32 layers: about 1 GiB, in the proportions of the whole. */
-const weights = llamaTensors(llamaModels['8B'], { ranks: 16, layers: 7 });
+const whole = llamaTensors(llamaModels['8B']);
+/** One GiB of weights and moments, in the proportions of the whole. */
+const weights = cutTensors(whole, 2 ** 30 / sumBytes([...whole, ...adamMoments(whole)]));
 const shapes = [...weights, ...adamMoments(weights)];
+
+type Group = 'model' | 'optimizer';
 
 export interface LlamaOptions {
   /** Where the checkpoint goes: an existing directory. */
@@ -39,40 +37,21 @@ export async function saveLlamaRank({ root, signal, print }: LlamaOptions): Prom
   }
 }
 
-function allocateGroup(writer: CheckpointWriter, group: TensorShape['group']): Lease {
-  const members = shapes.filter((shape) => shape.group === group);
-  return writer.allocate(members.reduce((sum, { bytes }) => sum + bytes, 0));
+function allocateGroup(writer: CheckpointWriter, group: Group): Lease {
+  return writer.allocate(sumBytes(shapes.filter((shape) => shape.group === group)));
 }
 
-async function drawTensors(
-  leases: Record<TensorShape['group'], Lease>,
-  signal: AbortSignal,
-): Promise<Map<string, Tensor>> {
+async function drawTensors(leases: Record<Group, Lease>, signal: AbortSignal): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
-  const used = { model: 0, optimizer: 0 };
+  const used: Record<string, number> = { model: 0, optimizer: 0 };
   for (const shape of shapes) {
     const { name, dtype, group, bytes } = shape;
-    const data = draw(shape, leases[group].buffer, used[group], tensors.size);
+    const data = new Uint8Array(leases[group as Group].buffer, used[group], bytes);
+    fillTensor(shape, data, 1);
     tensors.set(name, { dtype, shape: shape.shape, group, data });
-    used[group] += bytes;
+    used[group]! += bytes;
     await setImmediate();
     signal.throwIfAborted();
   }
   return tensors;
-}
-
-function draw(
-  { name, dtype, elements }: TensorShape,
-  buffer: ArrayBuffer,
-  offset: number,
-  seed: number,
-): Uint16Array | Float32Array {
-  if (dtype === 'BF16') {
-    const values = new Uint16Array(buffer, offset, elements);
-    drawWeights(values, seed);
-    return values;
-  }
-  const values = new Float32Array(buffer, offset, elements);
-  drawMoments(values, seed, name.endsWith('_sq'));
-  return values;
 }

@@ -1,12 +1,10 @@
 /** One process of `runRead`. */
 import { openCheckpoint, type Checkpoint } from '../restore/checkpoint.js';
-import type { SliceTarget } from '../restore/read_types.js';
 import { answerParent, type Parent } from './child.js';
 import { forgetPeak, peakResidentBytes, residentBytes } from './resident.js';
 import type { ReadTrial } from './read.js';
 import type { RankSample } from './result.js';
-import { describeState, viewBytesMax } from './state.js';
-import type { WorkloadSpec } from './workload.js';
+import { makeTargets } from './state.js';
 
 export type ReadInput = ReadTrial & { rank: number };
 
@@ -50,29 +48,13 @@ function verifyAll(parent: Parent): Work {
   };
 }
 
-function restoreInto(targets: [string, SliceTarget][]): Work {
+function restoreInto(targets: ReadonlyMap<string, Uint8Array[]>): Work {
   return async (checkpoint) => {
     const { bytes, engine, direct, engineReason, directReason, verified } = await checkpoint.readInto(targets);
     if (!verified) throw new Error('the restore was not verified');
     const reason = [engineReason, directReason].filter(Boolean).join('; ');
     return { bytes, how: `${engine}, direct ${direct}${reason ? ` (${reason})` : ''}` };
   };
-}
-
-/** Memory such as a trainer has for the tensors of a rank: its own, and touched. */
-function makeTargets(spec: WorkloadSpec, rank: number): [string, SliceTarget][] {
-  return describeState(spec, rank).map(({ tensor, name, place }) => {
-    const { shape } = tensor;
-    const origin = place?.origin ?? shape.map(() => 0);
-    return [name ?? tensor.name, { data: makeMemory(tensor.bytes), origin, shape }];
-  });
-}
-
-function makeMemory(bytes: number): Uint8Array[] {
-  const count = Math.max(1, Math.ceil(bytes / viewBytesMax));
-  return Array.from({ length: count }, (_, index) => {
-    return new Uint8Array(Math.min(viewBytesMax, bytes - index * viewBytesMax)).fill(1);
-  });
 }
 
 answerParent(run);

@@ -9,6 +9,7 @@ import { forgetPeak, peakResidentBytes, residentBytes } from './resident.js';
 import type { RankSample } from './result.js';
 import type { SaveTrial } from './save.js';
 import { makeState } from './state.js';
+import { traceRecord } from './trace_record.js';
 
 export type SaveInput = Required<SaveTrial> & { rank: number; runId: string };
 
@@ -39,7 +40,7 @@ async function run(input: SaveInput, parent: Parent): Promise<SaveAnswer> {
   for (let index = 0; index < input.saves; index++) {
     await sleep(Math.max(0, begin_ms + index * input.intervalSeconds * 1000 - Date.now()));
     const startedAt = new Date().toISOString();
-    const measured = await saveOnce(writer, tensors, index + 1, (bytes) => {
+    const measured = await saveOnce(writer, tensors, index + 1, input.trace, (bytes) => {
       parent.progress(written + bytes);
     });
     written += measured.sample.bytes;
@@ -54,11 +55,12 @@ async function saveOnce(
   writer: CheckpointWriter,
   tensors: Map<string, Tensor>,
   step: number,
+  trace: boolean,
   onProgress: (bytes: number) => void,
 ): Promise<{ published: Published; sample: RankSample }> {
   const cpuBefore = process.cpuUsage();
   const start_ms = performance.now();
-  const save = writer.save({ step, tensors });
+  const save = writer.save({ step, tensors }, { trace });
   const called_ms = performance.now();
   const told = follow(save.progress(), onProgress);
   await save.staged;
@@ -74,6 +76,7 @@ async function saveOnce(
     pauseSeconds: (staged_ms - start_ms) / 1000,
     callSeconds: (called_ms - start_ms) / 1000,
     cpuSeconds: (user + system) / 1e6,
+    ...(published.trace && { trace: traceRecord(published.trace) }),
   };
   return { published, sample };
 }

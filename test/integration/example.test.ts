@@ -2,16 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compress } from 'zstd-napi';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  adamMoments,
-  drawMoments,
-  drawWeights,
-  llamaModels,
-  llamaTensors,
-  type TensorShape,
-} from '../../lib/bench/llama.js';
 import { checkCheckpoint } from '../../examples/check.js';
 import { killAndResume } from '../../examples/resume.js';
 import { readCorpus } from '../../examples/train/corpus.js';
@@ -19,40 +10,6 @@ import { train, type TrainResult } from '../../examples/train/train.js';
 import { Trainer } from '../../examples/train/trainer.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-
-describe('workloads', () => {
-  it.each([
-    ['8B', 104.7],
-    ['70B', 911.21],
-    ['405B', 5292.25],
-    ['1T', 15_426.59],
-  ] as const)('Llama %s has the size that MLPerf Storage gives', (name, gibibytes) => {
-    const elements = llamaTensors(llamaModels[name]).reduce((sum, tensor) => sum + tensor.elements, 0);
-    expect((elements * (2 + 12)) / 2 ** 30 / gibibytes).toBeCloseTo(1, 3);
-  });
-
-  it('a cut keeps every kind of tensor, and about its share of the bytes', () => {
-    const whole = llamaTensors(llamaModels['8B']);
-    const cut = llamaTensors(llamaModels['8B'], { ranks: 16, layers: 7 });
-    const bytes = [...cut, ...adamMoments(cut)].reduce((sum, tensor) => sum + tensor.bytes, 0);
-    expect(bytes / 2 ** 30).toBeCloseTo(1, 1);
-    expect(new Set(cut.map(({ name }) => kindOf(name)))).toEqual(new Set(whole.map(({ name }) => kindOf(name))));
-    expect(embeddingShare(cut)).toBeCloseTo(embeddingShare(whole), 3);
-  });
-
-  it('drawn values are as hard to compress as weights and moments are', () => {
-    const weights = new Uint16Array(2 ** 22 + 1);
-    drawWeights(weights, 1);
-    expect(ratio(weights)).toBeGreaterThan(1.1);
-    expect(ratio(weights)).toBeLessThan(1.5);
-    for (const squared of [false, true]) {
-      const moments = new Float32Array(2 ** 21);
-      drawMoments(moments, 2, squared);
-      expect(ratio(moments)).toBeLessThan(1.3);
-      expect(moments.every(Number.isFinite)).toBe(true);
-    }
-  });
-});
 
 describe('training', () => {
   it('learns, draws the same numbers again, and never writes into arrays that it handed out', async () => {
@@ -163,18 +120,4 @@ function tensorsOf(trainer: Trainer): Map<string, Float32Array> {
 function changed(tensors: Map<string, Float32Array>, others: Map<string, Float32Array>): string[] {
   const bytes = (data: Float32Array): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return [...tensors].filter(([name, data]) => !bytes(data).equals(bytes(others.get(name)!))).map(([name]) => name);
-}
-
-function embeddingShare(tensors: TensorShape[]): number {
-  const bytesOf = (some: TensorShape[]): number => some.reduce((sum, { bytes }) => sum + bytes, 0);
-  return bytesOf(tensors.filter(({ name }) => name.includes('embed'))) / bytesOf(tensors);
-}
-
-function kindOf(name: string): string {
-  return name.replace(/\.\d+\./, '.');
-}
-
-function ratio(values: Uint16Array | Float32Array): number {
-  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-  return bytes.length / compress(bytes, { compressionLevel: 1 }).length;
 }
