@@ -104,7 +104,7 @@ describe('optionsFile', () => {
     expect(await failure({ optionsFile: pipe })).toMatchObject({ code: 'ERR_SNAPSHARD_CORRUPT' });
     for (const wrong of ['', 'a\0b', 7, null, {}, 'file:///tmp/x.json', new URL('https://example.org/x.json')]) {
       const error = await failure({ optionsFile: wrong as string });
-      expect(error, String(wrong)).toMatchObject({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' });
+      expect(error, JSON.stringify(wrong)).toMatchObject({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' });
       expect((error as Error).message).toContain('`optionsFile`');
     }
   });
