@@ -68,32 +68,44 @@ const schema = z.strictObject({
   runId: z.unknown().optional(),
 });
 
+type Given = z.infer<typeof schema> & Pick<ResolvedWriterOptions, 'place'>;
+
 /**
- * All is checked and taken over before anything is waited for, but for what lies in `optionsFile`.
- * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT`, `ERR_SNAPSHARD_RANKS_DISAGREE`; with `optionsFile` what
- *   `readOptionsFile` throws
+ * What a writer does with these options, but for what lies in their `optionsFile`.
+ * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT`, `ERR_SNAPSHARD_RANKS_DISAGREE`
  */
-export async function resolveWriterOptions(options: WriterOptions | null): Promise<ResolvedWriterOptions> {
-  const given = validate(schema, options ?? {}, 'the options of CheckpointWriter.open');
-  const { cudaDevice, optionsFile } = given;
-  const place = resolveRank({ rank: options?.rank, worldSize: options?.worldSize, runId: options?.runId });
-  const deadlineMs = given.deadlineMs ?? (place.worldSize > 1 ? ranksDeadline_ms : Infinity);
-  const performance = { ...performanceDefaults, ...performanceOf(given) };
-  const rest = { cudaDevice, deadlineMs, place };
-  if (optionsFile === undefined) return { ...performance, stagingBytes: wholeBlocks(performance), ...rest };
-  const path = optionsFilePath(optionsFile);
-  return { ...(await withFile(path, performanceOf(given))), ...rest };
+export function resolveWriterOptions(options: WriterOptions | null): ResolvedWriterOptions {
+  const given = checkGiven(options);
+  return complete(given, performanceOf(given));
 }
 
-/** What is given wins; where both together make no sense, the message says that a file took part. */
-async function withFile(path: string, given: Partial<PerformanceOptions>): Promise<PerformanceOptions> {
+/**
+ * As {@link resolveWriterOptions}, with what lies in `optionsFile`. All else is checked, and taken over, at the call.
+ * @throws {SnapshardError} also what `readOptionsFile` throws
+ */
+export async function resolveWithFile(options: WriterOptions | null): Promise<ResolvedWriterOptions> {
+  const given = checkGiven(options);
+  if (given.optionsFile === undefined) return complete(given, performanceOf(given));
+  const path = optionsFilePath(given.optionsFile);
   const { writer } = await readOptionsFile(path);
-  const performance = { ...performanceDefaults, ...performanceOf(writer), ...given };
   try {
-    return { ...performance, stagingBytes: wholeBlocks(performance) };
+    return complete(given, { ...writer, ...performanceOf(given) });
   } catch (error) {
     throw error instanceof SnapshardError ? invalid(`${error.message} Some of it comes from ${path}.`) : error;
   }
+}
+
+function checkGiven(options: WriterOptions | null): Given {
+  const given = validate(schema, options ?? {}, 'the options of CheckpointWriter.open');
+  const { rank, worldSize, runId } = options ?? {};
+  return { ...given, place: resolveRank({ rank, worldSize, runId }) };
+}
+
+function complete(given: Given, chosen: Partial<PerformanceOptions>): ResolvedWriterOptions {
+  const { cudaDevice, place } = given;
+  const performance = { ...performanceDefaults, ...chosen };
+  const deadlineMs = given.deadlineMs ?? (place.worldSize > 1 ? ranksDeadline_ms : Infinity);
+  return { ...performance, stagingBytes: wholeBlocks(performance), cudaDevice, deadlineMs, place };
 }
 
 function isDeadline(value: unknown): boolean {

@@ -1,0 +1,93 @@
+/** What a search found, in sentences: the verdict first. */
+import { count } from '../cli/text.js';
+import type { MeasuredPoint } from './tune_points.js';
+import { isGain, gainMin } from './tune_decide.js';
+import type { Cells, Difference } from './tune_noise.js';
+import type { AxisOutcome, Confirmation, SearchResult } from './tune_search.js';
+import { writerCode } from './tune_space.js';
+import { spread } from './statistics.js';
+
+export function tuneFindings(result: SearchResult, repeat: number): string[] {
+  const { outcomes, skipped } = result;
+  const unseen = skipped.length === 0 ? [] : [`Not measured, since the time was up: ${skipped.join(', ')}. --minutes allows more.`];
+  return [...verdict(result, repeat), ...outcomes.map(axisFinding), ...noiseFinding(result, repeat), ...unseen];
+}
+
+function verdict({ confirmation, outcomes, skipped, chosen }: SearchResult, repeat: number): string[] {
+  if (outcomes.length === 0) return ['Nothing was measured in the time allowed: give more --minutes, or fewer --bytes.'];
+  if (confirmation === undefined) {
+    const moved = outcomes.some(({ gain }) => gain !== 'none');
+    if (moved) return ['Time was up before what looked better could be confirmed, so the defaults stay: give more --minutes.'];
+    const what = skipped.length === 0 ? 'nothing that was tried' : 'nothing of what was measured';
+    return [`The defaults are right here: ${what} is better by more than the noise.`];
+  }
+  const tried = writerCode(confirmation.candidate.writer);
+  const rounds = `${count(repeat, 'fresh round')}`;
+  if (Object.keys(chosen).length === 0) return [`The defaults are right here: ${tried} looked better, but ${rounds} did not confirm it.`];
+  return [gainFinding(confirmation, rounds), costFinding(confirmation), ...spareFinding(confirmation)];
+}
+
+function gainFinding({ point, defaults, gain, noise }: Confirmation, rounds: string): string {
+  const rate = noise.rate.difference(point.rate, defaults.rate);
+  const what = gain === 'rate' ? timesText(rate) : 'as fast as';
+  const cpu = noise.cpu.difference(defaults.cpu, point.cpu);
+  const saved = gain === 'rate' ? '' : `, and takes ${percent(1 - Math.exp(-cpu.value))} less processor time`;
+  const rates = `${figure(point.rate, 1e-9)} against ${figure(defaults.rate, 1e-9)} GB/s`;
+  return `With ${writerCode(point.writer)} a save is ${what} with the defaults${saved}: ${rates}, medians of ${rounds}.`;
+}
+
+/** What the gain costs, or saves besides. */
+function costFinding({ point, defaults }: Confirmation): string {
+  const pause = `its pause is ${figure(point.pause, 1000)} ms against ${figure(defaults.pause, 1000)}`;
+  return `There, ${pause}, and it takes ${figure(point.cpu, 2 ** 30)} processor seconds per GiB against ${figure(defaults.cpu, 2 ** 30)}.`;
+}
+
+function spareFinding({ point, candidate }: Confirmation): string[] {
+  const names = Object.keys(candidate.writer).filter((name) => !(name in point.writer));
+  return names.length === 0 ? [] : [`${names.join(', ')}: looked better by itself, but adds nothing to the rest.`];
+}
+
+function axisFinding({ axis, points, incumbent, point, gain, noise }: AxisOutcome): string {
+  const slower = points.filter((other) => isGain(noise.rate.difference(point.rate, other.rate), gainMin.rate));
+  const ratio = (other: MeasuredPoint): string => `${other.label} (${times(-noise.rate.difference(point.rate, other.rate).value)})`;
+  const rest = slower.filter((other) => other !== incumbent);
+  const loss = rest.length === 0 ? '' : ` Slower: ${rest.map(ratio).join(', ')}.`;
+  if (gain === 'none') return `${axis}: no value is better than ${point.label} by more than the noise.${loss}`;
+  if (gain === 'cpu') {
+    const saved = noise.cpu.difference(incumbent.cpu, point.cpu);
+    return `${axis}: ${point.label} is as fast as ${incumbent.label}, and takes ${percent(1 - Math.exp(-saved.value))} less processor time.${loss}`;
+  }
+  const rate = noise.rate.difference(point.rate, incumbent.rate);
+  return `${axis}: ${point.label} is ${timesText(rate)} ${incumbent.label}; nothing beyond it is better by more than the noise.${loss}`;
+}
+
+function noiseFinding({ noise, outcomes }: SearchResult, repeat: number): string[] {
+  const { deviation } = noise.rate;
+  const last = outcomes.at(-1);
+  if (!Number.isFinite(deviation) || last === undefined) return [];
+  const { margin } = noise.rate.difference(last.point.rate, last.incumbent.rate);
+  const rounds = count(repeat, 'round');
+  return [
+    `Noise: one save differs from the next by ${percent(Math.expm1(deviation))}, so that with ${rounds} a difference counts from ` +
+      `${percent(Math.expm1(Math.max(margin, Math.log1p(gainMin.rate))))} on. More rounds (--repeat) see smaller ones.`,
+  ];
+}
+
+/** `1.42 times as fast as` */
+function timesText({ value }: Difference): string {
+  return `${Math.exp(value).toFixed(2)} times as fast as`;
+}
+
+function times(value: number): string {
+  return `${Math.exp(value).toFixed(2)} x`;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
+}
+
+/** The median, of what the cells hold the logarithm of. */
+function figure(cells: Cells, factor: number): string {
+  const value = spread([...cells.values()].map((cell) => Math.exp(cell) * factor))?.median ?? 0;
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
