@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { describeMachine, type Machine } from '../lib/bench/machine.js';
+import { describeConditions, type Conditions } from './conditions.js';
 import type { Place } from '../lib/bench/place.js';
 import { reportRows, reportTrials, rowTable, trialTable, type RowReport, type TrialReport } from './report.js';
 import { runRounds } from './rounds.js';
@@ -42,7 +42,7 @@ export async function measure<Name extends string>(
 
   const rowReports = reportRows(kinds, wanted, rounds);
   const trialReports = reportTrials(names, rounds);
-  const machine = describeMachine(options.dir);
+  const machine = await describeConditions(options.dir);
   const { bytes, pairs, json } = options;
   const report = { machine, bytes, pairs, rows: rowReports, trials: trialReports, rounds };
   const text = `${JSON.stringify(report, null, 2)}\n`;
@@ -51,7 +51,7 @@ export async function measure<Name extends string>(
   else process.stdout.write(tables(report));
 }
 
-type Report = Pick<MeasureOptions, 'bytes' | 'pairs'> & { machine: Machine; rows: RowReport[]; trials: TrialReport[] };
+type Report = Pick<MeasureOptions, 'bytes' | 'pairs'> & { machine: Conditions; rows: RowReport[]; trials: TrialReport[] };
 
 function tables({ machine, bytes, pairs, rows: rowReports, trials }: Report): string {
   const { cpu, cores, memory, kernel, node, fileSystem, fio, gpu } = machine;

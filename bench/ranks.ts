@@ -1,6 +1,6 @@
 import { buildPlan } from '../lib/layout/plan.js';
 import { normalizeTensors } from '../lib/tensor/normalize.js';
-import { describeMachine } from '../lib/bench/machine.js';
+import { describeConditions } from './conditions.js';
 import type { Place } from '../lib/bench/place.js';
 import { rowTable, type RowReport } from './report.js';
 import { verdict, type Limits } from './rows.js';
@@ -49,7 +49,7 @@ export async function benchRanks(
     );
   }
   const measured = { rate: rates, written, balance: [imbalance(8)], publish };
-  process.stdout.write(`${rowTable(reports(measured))}\n${machineText(options.dir, bytes, pairs)}\n`);
+  process.stdout.write(`${rowTable(reports(measured))}\n${await machineText(options.dir, bytes, pairs)}\n`);
 }
 
 const defaults: Omit<RanksTrial, 'worldSize' | 'bytes'> & { worldSize: number } = {
@@ -89,8 +89,8 @@ function reports(measured: Record<keyof typeof figures, number[]>): RowReport[] 
   });
 }
 
-function machineText(directory: string, bytes: number, pairs: number): string {
-  const { cpu, cores, memory, kernel, node, fileSystem } = describeMachine(directory);
+async function machineText(directory: string, bytes: number, pairs: number): Promise<string> {
+  const { cpu, cores, memory, kernel, node, fileSystem } = await describeConditions(directory);
   return [
     `${formatBytes(bytes)} in all, ${pairs} pairs; ${cpu}, ${cores} cores, ${memory}`,
     `Linux ${kernel}, ${fileSystem}, Node ${node}`,

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import Table from 'cli-table3';
-import { describeMachine, type Machine } from '../lib/bench/machine.js';
+import { describeConditions, type Conditions } from './conditions.js';
 import type { Place } from '../lib/bench/place.js';
 import { rowTable, type RowReport } from './report.js';
 import { restoreRowMissing, restoreRows, type RestoreRound, type RestoreRow } from './restore_rows.js';
@@ -62,7 +62,7 @@ export async function benchRestore(options: RestoreOptions, place: Place, signal
   const rounds = await runRounds(names, options, place, signal);
 
   const { bytes, pairs, json } = options;
-  const machine = describeMachine(options.dir);
+  const machine = await describeConditions(options.dir);
   const report = { machine, loadBefore, bytes, pairs, rows: reportRows(wanted, rounds), rounds };
   const text = `${JSON.stringify(report, null, 2)}\n`;
   if (json !== undefined && json !== '-') writeFileSync(json, text);
@@ -80,7 +80,7 @@ function reportRows(rows: readonly RestoreRow[], rounds: readonly RestoreRound[]
 }
 
 interface Report {
-  machine: Machine;
+  machine: Conditions;
   loadBefore: number;
   bytes: number;
   pairs: number;

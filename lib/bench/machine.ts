@@ -1,36 +1,23 @@
-import { execFileSync } from 'node:child_process';
-import { cpus, release, totalmem } from 'node:os';
-import { sizeIn } from '../cli/text.js';
+/** What a result tells of the machine that it was measured on. */
+import { readFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, release, totalmem } from 'node:os';
+import type { Machine } from './result.js';
 
-export interface Machine {
-  cpu: string;
-  cores: number;
-  memory: string;
-  kernel: string;
-  node: string;
-  fileSystem: string;
-  fio: string;
-  gpu: string;
-}
-
-export function describeMachine(directory: string): Machine {
+/** Cores and memory are what this process may use, where a container allows it less than there is. */
+export function describeMachine(): Machine {
+  const limit = process.constrainedMemory();
+  const model = cpus()[0]?.model.trim() ?? '';
   return {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    memory: sizeIn(totalmem()),
+    cpu: model === '' || model === 'unknown' ? arch() : model,
+    cores: availableParallelism(),
+    memoryBytes: limit > 0 ? Math.min(limit, totalmem()) : totalmem(),
     kernel: release(),
-    node: process.version,
-    fileSystem: output('findmnt', ['-n', '-o', 'FSTYPE', '-T', directory]),
-    fio: output('fio', ['--version']),
-    gpu: output('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
   };
 }
 
-function output(command: string, options: string[]): string {
-  try {
-    const text = execFileSync(command, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    return text.trim().replaceAll('\n', '; ');
-  } catch {
-    return 'none';
-  }
+/** Of `snapshard`, `node` and the `kernel`. */
+export function versions(): Record<string, string> {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(text) as { version: string };
+  return { snapshard: version, node: process.version, kernel: release() };
 }
