@@ -1,5 +1,5 @@
 /** How a Node program without a library for it saves: one safetensors file, its tensors one after the other, synced. */
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { answerParent, type Parent } from './child.js';
@@ -26,7 +26,7 @@ export interface NodeRivalAnswer {
 type Write = (file: FileHandle, parts: readonly Uint8Array[]) => Promise<void>;
 
 const writers: Record<NodeWay, Write> = {
-  writeFile: (file, parts) => file.writeFile(parts),
+  writeFile: (file, parts) => writeFile(file, parts),
   createWriteStream: (file, parts) => pipeline(parts, file.createWriteStream({ autoClose: false })),
 };
 

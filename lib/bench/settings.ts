@@ -1,4 +1,4 @@
-import { cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import type { WriterOptions } from '../save/writer_options.js';
 import { resolveWriterOptions, type ResolvedWriterOptions } from '../save/writer_options.js';
 import type { JobSettings } from './job.js';
@@ -30,7 +30,7 @@ export interface BenchSettings {
 }
 
 /** Threads that copying memory takes to show what memory can do. */
-export const copyThreads = Math.min(16, cpus().length);
+export const copyThreads = Math.min(16, availableParallelism());
 
 /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */
 export function resolvedWriter({ writer }: BenchSettings): ResolvedWriterOptions {
