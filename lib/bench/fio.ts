@@ -1,8 +1,8 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { runCommand } from './command.js';
 
 export interface FioResult {
   /** Of all jobs. */
@@ -112,8 +112,7 @@ async function run(
 ): Promise<FioResult> {
   await setTimeout(Math.max(0, startAt_ms - Date.now()), undefined, { signal });
   const jobs = paths.flatMap((path, job) => [`--name=job${job}`, `--filename=${path.replaceAll(':', '\\:')}`]);
-  const { stdout } = await promisify(execFile)('fio', [...common, ...options, ...jobs], { signal, maxBuffer: 1 << 24 });
-  const done = parse(stdout, way);
+  const done = parse(await runCommand('fio', [...common, ...options, ...jobs], signal), way);
   if (done.length !== paths.length || done.some(({ bytes }) => bytes === 0)) throw new Error(`fio moved nothing (${way})`);
   const bytes = done.reduce((sum, job) => sum + job.bytes, 0);
   const seconds = Math.max(...done.map(({ runtime_ms }) => runtime_ms)) / 1000;

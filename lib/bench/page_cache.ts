@@ -1,9 +1,7 @@
 /** What the kernel keeps of files in memory: dropped, shown, and filled, each for exactly those files. */
-import { execFile } from 'node:child_process';
 import { open } from 'node:fs/promises';
-import { promisify } from 'node:util';
+import { runCommand } from './command.js';
 
-const run = promisify(execFile);
 /** A command line has a limit. */
 const pathsAtOnce = 256;
 const readBytes = 2 ** 22;
@@ -15,7 +13,7 @@ const readBytes = 2 ** 22;
  */
 export async function dropFromCache(paths: readonly string[], signal: AbortSignal): Promise<string | undefined> {
   try {
-    for (const path of paths) await run('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none'], { signal });
+    for (const path of paths) await runCommand('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none'], signal);
     return undefined;
   } catch {
     signal.throwIfAborted();
@@ -29,8 +27,8 @@ export async function cachedBytes(paths: readonly string[], signal: AbortSignal)
   try {
     for (let at = 0; at < paths.length; at += pathsAtOnce) {
       const some = paths.slice(at, at + pathsAtOnce);
-      const { stdout } = await run('fincore', ['--bytes', '--noheadings', '--output', 'RES', ...some], { signal });
-      for (const line of stdout.trim().split('\n')) sum += Number(line);
+      const output = await runCommand('fincore', ['--bytes', '--noheadings', '--output', 'RES', ...some], signal);
+      for (const line of output.trim().split('\n')) sum += Number(line);
     }
     return sum;
   } catch {

@@ -32,11 +32,16 @@ export function makePlace(directory: string, room: Room, restSeconds: number): P
   requireRoom(directory, room);
   const root = mkdtempSync(join(resolve(directory), placePrefix));
   signOwner(root);
+  const remove = (): void => {
+    process.off('exit', remove);
+    removeTree(root);
+  };
+  // Whatever ends this process, as far as it can still do something about it.
+  process.on('exit', remove);
   let quietSince_ms = Date.now();
   const restedAt_ms = (): number => quietSince_ms + restSeconds * 1000;
   const settle = async (): Promise<number> => {
-    // A Ctrl-C ends this command as well; what it did not sync is in nobody's way then.
-    await promisify(execFile)('sync', ['-f', root]).catch(() => undefined);
+    await promisify(execFile)('sync', ['-f', root]).catch(ignoreInterrupt);
     quietSince_ms = Date.now();
     return restedAt_ms();
   };
@@ -53,10 +58,13 @@ export function makePlace(directory: string, room: Room, restSeconds: number): P
         await settle();
       }
     },
-    remove: () => {
-      removeTree(root);
-    },
+    remove,
   };
+}
+
+/** A Ctrl-C ends that command as well; what it did not sync is in nobody's way then. */
+function ignoreInterrupt(error: unknown): void {
+  if ((error as { signal?: string }).signal !== 'SIGINT') throw error;
 }
 
 /** An NFS client keeps a file that is still open, under another name, until whoever has it open has let go of it. */

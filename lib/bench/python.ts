@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { z } from 'zod';
 import { runTogether, type TogetherOptions } from './child.js';
+import { runCommand } from './command.js';
 import { togetherSample, type Measured } from './measured.js';
 import type { RankSample } from './result.js';
 import type { WorkloadTensor } from './workload.js';
@@ -34,8 +33,8 @@ export interface PythonCheck {
 /** Asks a Python what it has. That imports PyTorch, and takes seconds. */
 export async function checkPython(python: string, signal: AbortSignal): Promise<PythonCheck> {
   try {
-    const { stdout } = await promisify(execFile)(python, [program, 'check'], { signal });
-    const checked = checkSchema.parse(JSON.parse(stdout.trim().split('\n').at(-1)!));
+    const output = await runCommand(python, [program, 'check'], signal);
+    const checked = checkSchema.parse(JSON.parse(output.trim().split('\n').at(-1)!));
     return {
       missing: (way) => missingText(python, checked, way),
       gpu: checked.gpu,

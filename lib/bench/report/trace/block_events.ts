@@ -1,6 +1,6 @@
 import { completeEvent, deviceLanes, threadLanes, type TraceEvent } from './events.js';
 import { lanesOf } from './lanes.js';
-import type { RankTrace } from './saves.js';
+import { fullAt, type RankTrace } from './saves.js';
 
 const microseconds = (seconds: number): number => Math.round(seconds * 1e6);
 
@@ -8,7 +8,7 @@ const microseconds = (seconds: number): number => Math.round(seconds * 1e6);
 export function blockEvents({ rank, trace }: RankTrace, at: number): TraceEvent[] {
   const blocks = trace.bytes.map((_, block) => block);
   const sent = blocks.filter((block) => trace.submittedSeconds[block]! >= 0 && trace.completedSeconds[block]! >= 0);
-  const begun = (block: number): number => Math.min(...[trace.queuedSeconds[block]!, trace.submittedSeconds[block]!].filter((time) => time >= 0));
+  const begun = (block: number): number => fullAt(trace, block);
   const lanes = lanesOf(sent.map((block) => ({ start: begun(block), end: trace.completedSeconds[block]! })));
   return [
     ...blocks.filter((block) => trace.gatherEndSeconds[block]! >= 0).map((block) => gatherEvent(rank, trace, block, at)),

@@ -51,3 +51,9 @@ export function slowestRank({ ranks }: TracedSave): RankTrace {
       right.startSeconds + right.trace.publishedSeconds - (left.startSeconds + left.trace.publishedSeconds),
   )[0]!;
 }
+
+/** When a block was full: its time in the queue begins. */
+export function fullAt({ queuedSeconds, submittedSeconds }: TraceRecord, block: number): number {
+  const queued = queuedSeconds[block]!;
+  return queued < 0 ? submittedSeconds[block]! : Math.min(queued, submittedSeconds[block]!);
+}
