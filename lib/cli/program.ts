@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ExitCode } from './exit_code.js';
+import { addTune } from './program_tune.js';
 import { parseSize } from './size.js';
 import type { Terminal } from './terminal.js';
 
@@ -33,6 +34,7 @@ export function buildProgram(terminal: Terminal, end: End): Command {
   addDiff(program, terminal, end);
   addExport(program, terminal, end);
   addRm(program, terminal, end);
+  addTune(program, terminal, end);
   return program;
 }
 

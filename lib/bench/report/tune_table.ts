@@ -3,6 +3,7 @@ import { tableLines, type Column } from '../../cli/table.js';
 import { count, printable } from '../../cli/text.js';
 import type { TuneResult } from '../result.js';
 import { spread, type Spread } from '../statistics.js';
+import { groupBy } from '../cut.js';
 import { conditionFacts, optionsText } from './conditions.js';
 import { cpuSecondsPerGiB, gigabytesPerSecond } from './figures.js';
 import { conditionLines, findingLines, listLines, section } from './text_lines.js';
@@ -20,24 +21,27 @@ export interface PointFigures {
 
 /** The points of each axis, in the order in which they were tried. */
 export function pointsByAxis({ points, chosen }: TuneResult): Map<string, PointFigures[]> {
-  const axes = new Map<string, PointFigures[]>();
-  for (const point of points) {
-    const figures = {
-      point,
-      rate: spread(point.samples.map(gigabytesPerSecond)),
-      cpu: spread(point.samples.map(cpuSecondsPerGiB)),
-      chosen: isChosen(point, chosen),
-    };
-    axes.set(point.axis, [...(axes.get(point.axis) ?? []), figures]);
-  }
-  return axes;
+  const axes = groupBy(points, ({ axis }) => axis);
+  return new Map(
+    [...axes].map(([axis, ofAxis]) => {
+      const isChosen = choiceAmong(ofAxis, chosen);
+      const figures = ofAxis.map((point) => ({
+        point,
+        rate: spread(point.samples.map(gigabytesPerSecond)),
+        cpu: spread(point.samples.map(cpuSecondsPerGiB)),
+        chosen: isChosen(point),
+      }));
+      return [axis, figures];
+    }),
+  );
 }
 
-/** An axis that is no option of the writer, such as the number of files, is judged by all options of the point. */
-function isChosen({ axis, writer }: TunePoint, chosen: TuneResult['chosen']): boolean {
-  return axis in writer && axis in chosen
-    ? isDeepStrictEqual(writer[axis], chosen[axis])
-    : isDeepStrictEqual(writer, chosen);
+/** Points are told apart by the options in which they differ; what the axis does not vary does not count. */
+function choiceAmong(points: readonly TunePoint[], chosen: TuneResult['chosen']): (point: TunePoint) => boolean {
+  const names = new Set(points.flatMap(({ writer }) => Object.keys(writer)));
+  const varied = [...names].filter((name) => points.some(({ writer }) => !isDeepStrictEqual(writer[name], points[0]?.writer[name])));
+  if (varied.length === 0) return ({ writer }) => isDeepStrictEqual(writer, chosen);
+  return ({ writer }) => varied.every((name) => isDeepStrictEqual(writer[name], chosen[name]));
 }
 
 type Line = { readonly axis: string } | PointFigures;
@@ -73,7 +77,7 @@ export function tuneTable(result: TuneResult, width: number): string[] {
     ...section('', listLines(result.target.remarks, width, () => '- ')),
     ...section('', tableLines(columns, lines, width)),
     ...section('', listLines([legend], width, () => '')),
-    ...section('Options to use', listLines([optionsText(result.chosen)], width, () => '  ')),
+    ...section('Options to use', listLines([optionsText(result.chosen) || 'the defaults'], width, () => '  ')),
     ...section('Findings', findingLines(result.findings, width)),
   ];
 }
