@@ -10,7 +10,7 @@ import type { PythonCheck } from './python.js';
 import type { BenchResult } from './result.js';
 import { needPython, rivalEntries } from './rivals.js';
 import type { Room } from './room.js';
-import { resolvedWriter, toldOptions, type BenchSettings } from './settings.js';
+import type { BenchSettings } from './settings.js';
 import { describeTarget } from './target.js';
 import { describeWorkload } from './workload.js';
 
@@ -66,7 +66,7 @@ export function costOf(plan: Plan, settings: BenchSettings): Cost {
   const scheduled = plan.scheduled?.bytes ?? 0;
   const movedBytes = (plan.readsOnly ? bytes : 0) + scheduled + runnable.reduce((sum, entry) => sum + entry.bytes, 0) * rounds;
   const trials = runnable.length * rounds;
-  const own = bytes + ranks * (resolvedWriter(settings).stagingBytes + nodeBytes);
+  const own = bytes + ranks * (settings.writer.stagingBytes + nodeBytes);
   const python = needPython(settings.rivals) && !plan.readsOnly ? bytes * (1 + pythonCopies) + ranks * pythonBytes : 0;
   return {
     writtenBytes: saves * bytes + scheduled,
@@ -107,7 +107,7 @@ export async function runBench(
     machine: describeMachine(),
     target,
     workload: describeWorkload(settings.spec),
-    settings: { repeat, warmup, restSeconds, ...(intervalSeconds !== undefined && { intervalSeconds }), writer: toldOptions(settings) },
+    settings: { repeat, warmup, restSeconds, ...(intervalSeconds !== undefined && { intervalSeconds }), writer: { ...settings.writer } },
     rows,
     ...(meaning && { meaning }),
   };

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
+import { killGroup } from './command.js';
 
 interface Failure {
   message: string;
@@ -131,12 +132,7 @@ class Child {
   }
 
   kill(): void {
-    if (this.#process.pid === undefined || this.#ended) return;
-    try {
-      process.kill(-this.#process.pid, 'SIGKILL');
-    } catch {
-      // It has just ended.
-    }
+    if (this.#process.pid !== undefined && !this.#ended) killGroup(this.#process.pid);
   }
 
   /** Whom the message does not reach has ended, which its result tells. */

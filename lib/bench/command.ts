@@ -13,7 +13,7 @@ export async function runCommand(command: string, words: readonly string[], sign
   child.stdout.on('data', (text: Buffer) => (output.out += text.toString()));
   child.stderr.on('data', (text: Buffer) => (output.error += text.toString()));
   const kill = (): void => {
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGKILL');
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
   };
   signal.addEventListener('abort', kill, { once: true });
   try {
@@ -31,5 +31,14 @@ export async function runCommand(command: string, words: readonly string[], sign
     throw error;
   } finally {
     signal.removeEventListener('abort', kill);
+  }
+}
+
+/** Ends a process that was started in a group of its own, and all that it started. */
+export function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // It has just ended.
   }
 }

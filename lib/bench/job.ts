@@ -24,8 +24,10 @@ export function jobMeaning(job: JobSettings, rows: readonly Row[]): Meaning | un
   const perByte = (samples: readonly Measured[], seconds: (sample: Measured) => number): number =>
     spread(samples.map((sample) => (seconds(sample) * sample.ranks.length) / sample.bytes))!.median;
   const rankBytes = job.stateBytes / job.ranks;
+  const { stepSeconds, ...rest } = job;
   return meaningOf({
-    ...job,
+    ...rest,
+    ...(stepSeconds !== undefined && { stepSeconds }),
     pauseSeconds: rankBytes * perByte(save, (sample) => sample.pauseSeconds ?? sample.seconds),
     saveSeconds: rankBytes * perByte(save, (sample) => sample.seconds),
     restoreSeconds: rankBytes * perByte(restore, (sample) => sample.seconds),

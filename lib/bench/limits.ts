@@ -6,7 +6,7 @@ import type { CopyEntry, Outcome, ReadEntry, SavedFiles, SaveEntry } from './ent
 import { fioBlockBytes, runFio, runFioRead, type FioMode, type FioResult } from './fio.js';
 import { togetherSample } from './measured.js';
 import type { ProbeAnswer, ProbeInput } from './probe_trial.js';
-import { copyThreads, resolvedWriter, type BenchSettings } from './settings.js';
+import { copyThreads, type BenchSettings } from './settings.js';
 import { describeWorkload } from './workload.js';
 
 const script = scriptBeside(import.meta.url, 'probe_trial');
@@ -22,7 +22,7 @@ async function probe(inputs: readonly ProbeInput[], options: TogetherOptions): P
 
 /** Direct, whatever the writer was told: it is the device's limit. */
 function probeOptions(settings: BenchSettings) {
-  const { blockBytes, queueDepth, engine } = resolvedWriter(settings);
+  const { blockBytes, queueDepth, engine } = settings.writer;
   return { blockBytes, queueDepth, engine, direct: true };
 }
 

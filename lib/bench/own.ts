@@ -4,7 +4,7 @@ import type { OwnSaveEntry, Outcome, ReadEntry, SavedFiles, ScheduledEntry } fro
 import type { Phase } from './result.js';
 import { runRead } from './read.js';
 import { runSave } from './save.js';
-import { resolvedWriter, type BenchSettings } from './settings.js';
+import type { BenchSettings } from './settings.js';
 import { describeWorkload } from './workload.js';
 
 const readBlockBytesMin = 2 ** 21;
@@ -23,7 +23,7 @@ export function ownSave({ spec, writer }: BenchSettings): OwnSaveEntry {
 /** Reads as the writer wrote: engine, direct or not, threads, block and depth. */
 export function ownReads(settings: BenchSettings): ReadEntry[] {
   const { spec } = settings;
-  const { blockBytes, queueDepth, threads, engine, direct } = resolvedWriter(settings);
+  const { blockBytes, queueDepth, threads, engine, direct } = settings.writer;
   const reader: CheckpointOptions = { blockBytes: Math.max(readBlockBytesMin, blockBytes), queueDepth, threads, engine, direct };
   const { bytes } = describeWorkload(spec);
   const entry = (phase: Phase, cache: ReadEntry['cache']): ReadEntry => ({

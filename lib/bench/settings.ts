@@ -1,15 +1,20 @@
 import { availableParallelism } from 'node:os';
-import type { WriterOptions } from '../save/writer_options.js';
-import { resolveWriterOptions, type ResolvedWriterOptions } from '../save/writer_options.js';
+import { resolveWriterOptions, type ResolvedWriterOptions, type WriterOptions } from '../save/writer_options.js';
 import type { JobSettings } from './job.js';
 import type { RivalId } from './rivals.js';
 import type { WorkloadSpec } from './workload.js';
+
+/** Options of a writer that bear on the figures. */
+export type WriterSettings = Pick<
+  ResolvedWriterOptions,
+  'stagingBytes' | 'blockBytes' | 'queueDepth' | 'threads' | 'engine' | 'direct'
+>;
 
 export interface BenchSettings {
   /** Where to write: a folder of its own is made in it, and removed. */
   readonly directory: string;
   readonly spec: WorkloadSpec;
-  readonly writer: WriterOptions;
+  readonly writer: WriterSettings;
   /** Rounds that count, and rounds before that do not. */
   readonly repeat: number;
   readonly warmup: number;
@@ -32,14 +37,12 @@ export interface BenchSettings {
 /** Threads that copying memory takes to show what memory can do. */
 export const copyThreads = Math.min(16, availableParallelism());
 
-/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` */
-export function resolvedWriter({ writer }: BenchSettings): ResolvedWriterOptions {
-  return resolveWriterOptions({ ...writer, rank: 0, worldSize: 1, runId: 'bench' });
-}
-
-/** The options that the result tells: all that bear on the figures, defaults included. */
-export function toldOptions(settings: BenchSettings): Record<string, unknown> {
-  const { stagingBytes, blockBytes, queueDepth, threads, engine, direct, shardBytes } = resolvedWriter(settings);
-  const shards = shardBytes === Infinity ? {} : { shardBytes };
-  return { stagingBytes, blockBytes, queueDepth, threads, engine, direct, ...shards };
+/**
+ * Defaults included, and whatever launcher the benchmark was started by left aside.
+ * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT`
+ */
+export async function writerSettings(writer: WriterOptions): Promise<WriterSettings> {
+  const alone = { ...writer, rank: 0, worldSize: 1, runId: 'bench' };
+  const { stagingBytes, blockBytes, queueDepth, threads, engine, direct } = await Promise.resolve(resolveWriterOptions(alone));
+  return { stagingBytes, blockBytes, queueDepth, threads, engine, direct };
 }

@@ -4,6 +4,7 @@ import { sizeIn } from '../cli/text.js';
 import { performanceDefaults } from '../options/performance.js';
 import { describeMachine, versions } from './machine.js';
 import type { Place, Room } from './place.js';
+import { timeIn } from './report/units.js';
 import type { TuneResult } from './result.js';
 import { runSave } from './save.js';
 import { describeTarget } from './target.js';
@@ -27,13 +28,11 @@ export interface TuneSettings {
   readonly command: readonly string[];
 }
 
-export interface TuneWatcher {
-  /** A trial begins. */
-  trial: (trial: TuneTrial) => void;
-  /** It has written so many bytes. */
-  wrote: (bytes: number) => void;
-  /** It has ended; how long its save took. */
-  ended: (seconds: number) => void;
+export interface TuneSurroundings {
+  readonly place: Place;
+  readonly signal: AbortSignal;
+  /** Is told of each trial that begins. */
+  readonly watch: (trial: TuneTrial) => void;
 }
 
 /** What it is going to cost, at most. */
@@ -41,6 +40,12 @@ export interface TunePlan {
   readonly trials: number;
   readonly trialBytes: number;
   readonly room: Room;
+}
+
+interface Saved {
+  readonly sample: { bytes: number; seconds: number; pauseSeconds?: number; cpuSeconds: number };
+  /** Engine, direct or not, and why not. */
+  readonly how: string;
 }
 
 /** Not counted: the first saves meet cold code, and a device that has rested for long. The last tells what it can. */
@@ -57,15 +62,10 @@ export function planTune(settings: TuneSettings): TunePlan {
 }
 
 /** @throws {SnapshardError} as the writer does */
-export async function tune(
-  settings: TuneSettings,
-  place: Place,
-  watcher: TuneWatcher,
-  signal: AbortSignal,
-): Promise<TuneResult> {
+export async function tune(settings: TuneSettings, surroundings: TuneSurroundings): Promise<TuneResult> {
   const createdAt = new Date().toISOString();
   const target = await describeTarget(settings.directory);
-  const axes = await openAxes(settings, place, watcher, signal);
+  const axes = await openAxes(settings, surroundings);
   const { repeat, limitSeconds, spec } = settings;
   const found = await search({
     axes,
@@ -74,8 +74,8 @@ export async function tune(
     seed: spec.seed,
     now_ms: () => performance.now(),
     measure: async (trial) => {
-      watcher.trial(trial);
-      return (await save(settings, place, trial.point.writer, watcher, signal)).sample;
+      surroundings.watch(trial);
+      return (await save(settings, surroundings, trial.point.writer)).sample;
     },
   });
   return { format: 'snapshard-tune-1', createdAt, ...conditionsOf(settings), target, ...toldSearch(settings, found) };
@@ -97,9 +97,9 @@ function toldSearch(settings: TuneSettings, found: SearchResult): Pick<TuneResul
 }
 
 /** Saves with the defaults first, to see what can be varied here. */
-async function openAxes(settings: TuneSettings, place: Place, watcher: TuneWatcher, signal: AbortSignal): Promise<Axis[]> {
+async function openAxes(settings: TuneSettings, surroundings: TuneSurroundings): Promise<Axis[]> {
   let how = '';
-  for (let index = 0; index < warmups; index++) ({ how } = await save(settings, place, {}, watcher, signal));
+  for (let index = 0; index < warmups; index++) ({ how } = await save(settings, surroundings, {}));
   const engine = how.startsWith('io_uring') ? 'io_uring' : 'pwrite';
   return axesOf(settings.axes, spaceOf(settings, engine, !how.includes('direct no')));
 }
@@ -112,18 +112,11 @@ function spaceOf({ spec, stagingBytes }: TuneSettings, engine: Space['engine'], 
   return { stagingBytes: memory, cores: cpus().length, rankBytes, tensorBytes, engine, direct };
 }
 
-async function save(
-  settings: TuneSettings,
-  place: Place,
-  writer: Writer,
-  watcher: TuneWatcher,
-  signal: AbortSignal,
-): Promise<{ sample: { bytes: number; seconds: number; pauseSeconds?: number; cpuSeconds: number }; how: string }> {
+async function save(settings: TuneSettings, { place, signal }: TuneSurroundings, writer: Writer): Promise<Saved> {
   return place.use('tune', async (folder, startAt_ms) => {
     const trial = { spec: settings.spec, folder, writer: withMemory(settings, writer) };
-    const { samples, how } = await runSave(trial, { signal, startAt_ms, onProgress: watcher.wrote });
+    const { samples, how } = await runSave(trial, { signal, startAt_ms });
     const { bytes, seconds, pauseSeconds, cpuSeconds } = samples[0]!;
-    watcher.ended(seconds);
     return { sample: { bytes, seconds, cpuSeconds, ...(pauseSeconds !== undefined && { pauseSeconds }) }, how };
   });
 }
@@ -132,12 +125,16 @@ function withMemory({ stagingBytes }: TuneSettings, writer: Writer): Writer {
   return stagingBytes === undefined || stagingBytes === performanceDefaults.stagingBytes ? writer : { stagingBytes, ...writer };
 }
 
+/** Where nothing is known yet: for a process to start; bytes per second that are made, and saved. */
+const guessed = { startSeconds: 1.5, rate: 1e9 };
+
 /** Says what it is going to cost. */
-export function planText({ trials, trialBytes }: TunePlan, { directory, limitSeconds }: TuneSettings): string {
-  const total = sizeIn(trials * trialBytes);
-  const minutes = Math.round(limitSeconds / 60);
+export function planText({ trials, trialBytes }: TunePlan, { directory, limitSeconds, restSeconds }: TuneSettings): string {
+  const guess = trials * (guessed.startSeconds + Math.max(restSeconds, trialBytes / guessed.rate) + trialBytes / guessed.rate);
+  const whole = `takes about ${timeIn(Math.ceil(guess))} at 1 GB/s`;
+  const limit = `what does not fit into ${timeIn(limitSeconds)} (--within) is left out`;
   return (
-    `Saves ${sizeIn(trialBytes)} to ${directory} ${trials} times at most, ${total} in all, ` +
-    `one at a time, and removes each; begins nothing new after ${minutes} minutes.`
+    `writes at most ${trials} times ${sizeIn(trialBytes)} to ${directory}, ${sizeIn(trials * trialBytes)} in all, one after ` +
+    `the other, in a folder of its own that it removes; ${whole}, and ${limit}`
   );
 }

@@ -9,20 +9,20 @@ import { spread } from './statistics.js';
 
 export function tuneFindings(result: SearchResult, repeat: number): string[] {
   const { outcomes, skipped } = result;
-  const unseen = skipped.length === 0 ? [] : [`Not measured, since the time was up: ${skipped.join(', ')}. --minutes allows more.`];
-  return [...verdict(result, repeat), ...outcomes.map(axisFinding), ...noiseFinding(result, repeat), ...unseen];
+  const unseen = skipped.length === 0 ? [] : [`Not measured, since the time was up: ${skipped.join(', ')}. --within allows more time.`];
+  return [...verdict(result, repeat), ...axisFindings(outcomes), ...noiseFinding(result, repeat), ...unseen];
 }
 
 function verdict({ confirmation, outcomes, skipped, chosen }: SearchResult, repeat: number): string[] {
-  if (outcomes.length === 0) return ['Nothing was measured in the time allowed: give more --minutes, or fewer --bytes.'];
+  if (outcomes.length === 0) return ['Nothing was measured in the time allowed: give more of it (--within), or fewer --bytes.'];
   if (confirmation === undefined) {
     const moved = outcomes.some(({ gain }) => gain !== 'none');
-    if (moved) return ['Time was up before what looked better could be confirmed, so the defaults stay: give more --minutes.'];
+    if (moved) return ['Time was up before what looked better could be confirmed, so the defaults stay: give more of it (--within).'];
     const what = skipped.length === 0 ? 'nothing that was tried' : 'nothing of what was measured';
     return [`The defaults are right here: ${what} is better by more than the noise.`];
   }
   const tried = writerCode(confirmation.candidate.writer);
-  const rounds = `${count(repeat, 'fresh round')}`;
+  const rounds = count(repeat, 'fresh round');
   if (Object.keys(chosen).length === 0) return [`The defaults are right here: ${tried} looked better, but ${rounds} did not confirm it.`];
   return [gainFinding(confirmation, rounds), costFinding(confirmation), ...spareFinding(confirmation)];
 }
@@ -47,18 +47,30 @@ function spareFinding({ point, candidate }: Confirmation): string[] {
   return names.length === 0 ? [] : [`${names.join(', ')}: looked better by itself, but adds nothing to the rest.`];
 }
 
-function axisFinding({ axis, points, incumbent, point, gain, noise }: AxisOutcome): string {
-  const slower = points.filter((other) => isGain(noise.rate.difference(point.rate, other.rate), gainMin.rate));
+/** Those along which nothing differs are told together. */
+function axisFindings(outcomes: readonly AxisOutcome[]): string[] {
+  const flat = outcomes.filter((outcome) => outcome.gain === 'none' && slowerThanChosen(outcome).length === 0);
+  const names = flat.map(({ axis, point }) => `${axis} (${point.label})`).join(', ');
+  const rest = outcomes.filter((outcome) => !flat.includes(outcome)).map(axisFinding);
+  return names === '' ? rest : [...rest, `No value differs by more than the noise from what stays: ${names}.`];
+}
+
+function slowerThanChosen({ points, point, noise }: AxisOutcome): MeasuredPoint[] {
+  return points.filter((other) => isGain(noise.rate.difference(point.rate, other.rate), gainMin.rate));
+}
+
+function axisFinding(outcome: AxisOutcome): string {
+  const { axis, incumbent, point, gain, noise } = outcome;
   const ratio = (other: MeasuredPoint): string => `${other.label} (${times(-noise.rate.difference(point.rate, other.rate).value)})`;
-  const rest = slower.filter((other) => other !== incumbent);
-  const loss = rest.length === 0 ? '' : ` Slower: ${rest.map(ratio).join(', ')}.`;
-  if (gain === 'none') return `${axis}: no value is better than ${point.label} by more than the noise.${loss}`;
+  const slower = slowerThanChosen(outcome).filter((other) => other !== incumbent).map(ratio);
+  const loss = slower.length === 0 ? '' : ` Slower: ${slower.join(', ')}.`;
+  if (gain === 'none') return `${axis}: nothing is better than ${point.label} by more than the noise.${loss}`;
   if (gain === 'cpu') {
     const saved = noise.cpu.difference(incumbent.cpu, point.cpu);
     return `${axis}: ${point.label} is as fast as ${incumbent.label}, and takes ${percent(1 - Math.exp(-saved.value))} less processor time.${loss}`;
   }
   const rate = noise.rate.difference(point.rate, incumbent.rate);
-  return `${axis}: ${point.label} is ${timesText(rate)} ${incumbent.label}; nothing beyond it is better by more than the noise.${loss}`;
+  return `${axis}: ${point.label} is ${timesText(rate)} ${incumbent.label}; it is the cheapest value that is as good as the best.${loss}`;
 }
 
 function noiseFinding({ noise, outcomes }: SearchResult, repeat: number): string[] {

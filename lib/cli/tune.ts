@@ -1,119 +1,84 @@
-import { once } from 'node:events';
-import { createInterface } from 'node:readline/promises';
+import { resolve } from 'node:path';
 import { makePlace } from '../bench/place.js';
 import { tuneTable } from '../bench/report/index.js';
 import { tuneSchema, type TuneResult } from '../bench/result.js';
 import { requireRoom } from '../bench/room.js';
-import { describeTarget } from '../bench/target.js';
-import { planText, planTune, tune, type TuneSettings } from '../bench/tune.js';
-import type { AxisName } from '../bench/tune_space.js';
-import { writerCode } from '../bench/tune_space.js';
-import { specLike } from '../bench/like.js';
-import type { WorkloadSpec } from '../bench/workload.js';
-import { SnapshardError } from '../errors.js';
-import { ExitCode, Interrupted } from './exit_code.js';
+import { writerSettings } from '../bench/settings.js';
+import { planText, planTune, tune, type TunePlan, type TuneSettings } from '../bench/tune.js';
+import { writerCode, type AxisName } from '../bench/tune_space.js';
+import { describeWorkload } from '../bench/workload.js';
+import { noteLeftovers } from './bench.js';
+import { requireDirectory, specOf, type WorkloadFlags } from './bench_options.js';
+import { confirmed } from './confirm.js';
+import { ExitCode } from './exit_code.js';
 import type { Terminal } from './terminal.js';
 import { checkFiles, writeFiles, type TuneFiles } from './tune_files.js';
 import { tuneProgress } from './tune_progress.js';
 
-/** What the command line gives. */
-export interface TuneCall extends TuneFiles {
-  readonly model: '8B' | '70B' | '405B' | '1T';
-  readonly bytes: number;
-  readonly tensors?: number;
-  readonly like?: string;
-  readonly ranks: number;
-  readonly stagingBytes?: number;
-  readonly seed: number;
+export interface TuneFlags extends WorkloadFlags, TuneFiles {
   readonly axes: readonly AxisName[];
   readonly repeat: number;
   readonly rest: number;
-  readonly minutes: number;
+  readonly within: number;
+  readonly staging: number;
   readonly yes?: true;
 }
 
+const defaultBytes = 2 ** 30;
+
 /** `snapshard tune` */
-export async function tuneCommand(directory: string, call: TuneCall, terminal: Terminal): Promise<ExitCode> {
-  checkFiles(call);
-  const { path, remarks } = await describeTarget(directory);
-  const settings = await settingsOf(path, call);
+export async function tuneCommand(directory: string, flags: TuneFlags, terminal: Terminal): Promise<ExitCode> {
+  requireDirectory(directory);
+  checkFiles(flags);
+  const settings = await settingsOf(directory, flags);
+  const signal = terminal.interruptibleUntilCleanedUp();
   const plan = planTune(settings);
-  requireRoom(path, plan.room);
-  for (const remark of remarks) terminal.note(remark);
+  requireRoom(settings.directory, plan.room);
+  noteLeftovers(settings.directory, terminal);
+  terminal.note(`saves ${describeWorkload(settings.spec).label}`);
   terminal.note(planText(plan, settings));
-  if (!call.yes && !(await confirmed())) {
+  if (!flags.yes && !(await confirmed('Go on?', 'Nothing was written'))) {
     terminal.note('Nothing was written.');
     return ExitCode.Failure;
   }
-  const result = tuneSchema.parse(await measure(settings, plan.room, terminal));
-  report(result, call, terminal);
+  const result = await measure(settings, plan, signal);
+  terminal.print([...tuneTable(result, terminal.width), ...usage(result, flags)]);
+  await writeFiles(result, flags, terminal);
   return ExitCode.Fine;
 }
 
-async function settingsOf(directory: string, call: TuneCall): Promise<TuneSettings> {
-  const { axes, stagingBytes, repeat, rest, minutes } = call;
-  const spec = await specOf(call);
-  const command = ['snapshard', ...process.argv.slice(2)];
-  return { directory, spec, axes, stagingBytes, repeat, restSeconds: rest, limitSeconds: minutes * 60, command };
+async function settingsOf(directory: string, flags: TuneFlags): Promise<TuneSettings> {
+  const { axes, staging, repeat, rest, within } = flags;
+  // It tells at once what is wrong with it.
+  await writerSettings({ stagingBytes: staging });
+  return {
+    directory: resolve(directory),
+    spec: await specOf(flags, defaultBytes),
+    axes,
+    stagingBytes: staging,
+    repeat,
+    restSeconds: rest,
+    limitSeconds: within,
+    command: ['snapshard', ...process.argv.slice(2)],
+  };
 }
 
-async function specOf({ model, bytes, tensors, like, ranks, seed }: TuneCall): Promise<WorkloadSpec> {
-  if (tensors !== undefined) return { kind: 'tensors', count: tensors, bytes, ranks, seed };
-  if (like !== undefined) return specLike(like, { bytes, ranks, seed });
-  return { kind: 'mlperf', model, bytes, ranks, seed };
-}
-
-/** All that it writes goes, also when it fails or is interrupted. */
-async function measure(settings: TuneSettings, room: { outputBytes: number; memoryBytes: number }, terminal: Terminal): Promise<TuneResult> {
-  const { signal, release } = interruptible(terminal);
+/** Whatever happens, the folder is gone in the end. */
+async function measure(settings: TuneSettings, { room }: TunePlan, signal: AbortSignal): Promise<TuneResult> {
+  signal.throwIfAborted();
   const place = makePlace(settings.directory, room, settings.restSeconds);
   const progress = tuneProgress(settings.limitSeconds);
   try {
-    return await tune(settings, place, progress, signal);
+    return tuneSchema.parse(await tune(settings, { place, watch: progress.watch, signal }));
   } finally {
     progress.stop();
     place.remove();
-    release();
   }
 }
 
-function interruptible(terminal: Terminal): { signal: AbortSignal; release: () => void } {
-  const ended = new AbortController();
-  const end = (): void => {
-    ended.abort(new Interrupted());
-  };
-  const names = ['SIGTERM', 'SIGHUP'] as const;
-  for (const name of names) process.once(name, end);
-  const release = (): void => {
-    for (const name of names) process.off(name, end);
-  };
-  return { signal: AbortSignal.any([terminal.interruptible(), ended.signal]), release };
-}
-
-function report(result: TuneResult, call: TuneCall, terminal: Terminal): void {
-  if (call.json === '-') terminal.printJson(result);
-  else terminal.print([...tuneTable(result, terminal.width), ...usage(result, call)]);
-  for (const path of writeFiles(result, call)) terminal.note(`wrote ${path}`);
-}
-
-function usage({ chosen }: TuneResult, { out }: TuneCall): string[] {
+/** How to use what was found; nothing where the defaults are right. */
+function usage({ chosen }: TuneResult, { out }: TuneFlags): string[] {
   if (Object.keys(chosen).length === 0) return [];
   const options = out === undefined ? writerCode(chosen) : `{ optionsFile: '${out}' }`;
   return ['', `  await CheckpointWriter.open(root, ${options})`];
-}
-
-/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` where there is nobody to ask */
-async function confirmed(): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    const message = 'Nothing was written: there is no terminal to ask on. Pass --yes.';
-    throw new SnapshardError('ERR_SNAPSHARD_INVALID_ARGUMENT', message);
-  }
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const closed = once(reader, 'close').then(() => '');
-    const asked = reader.question('Go on? [y/N] ').catch(() => '\n');
-    return /^y(es)?$/i.test((await Promise.race([asked, closed])).trim());
-  } finally {
-    reader.close();
-  }
 }

@@ -1,58 +1,66 @@
 import { SingleBar } from 'cli-progress';
-import type { TuneWatcher } from '../bench/tune.js';
+import { timeIn } from '../bench/report/units.js';
 import type { TuneTrial } from '../bench/tune_search.js';
 
 /** Where there is no terminal, a line whenever the axis changes, and at least this often. */
 const lineInterval_ms = 30_000;
+const redraw_ms = 1000;
 
-export interface TuneProgress extends TuneWatcher {
+export interface TuneProgress {
+  /** A trial begins. */
+  readonly watch: (trial: TuneTrial) => void;
+  /** The bar goes. */
   stop(): void;
 }
 
 /** How far it has got, on standard error: a bar on a terminal, elsewhere a line now and then. */
 export function tuneProgress(limitSeconds: number): TuneProgress {
-  return process.stderr.isTTY ? bar(limitSeconds) : lines(limitSeconds);
+  const started_ms = performance.now();
+  const left = (trial: TuneTrial): string => leftText(trial, (performance.now() - started_ms) / 1000, limitSeconds);
+  return process.stderr.isTTY ? bar(left) : lines(left);
 }
 
-function bar(limitSeconds: number): TuneProgress {
-  const started_ms = performance.now();
+type Left = (trial: TuneTrial) => string;
+
+function bar(left: Left): TuneProgress {
+  let last: TuneTrial | undefined;
   const meter = new SingleBar({
-    format: 'tune [{bar}] {value} of at most {total}, {left} left: {what}',
+    format: 'save {value} of at most {total} [{bar}] {left}{what}',
     barsize: 24,
     hideCursor: true,
     clearOnComplete: true,
-    etaBuffer: 1,
   });
-  meter.start(1, 0, { left: '…', what: 'warming up' });
+  const draw = (): void => {
+    if (last === undefined) return;
+    meter.setTotal(last.most);
+    meter.update(last.done + 1, { left: left(last), what: whatText(last) });
+  };
+  meter.start(1, 0, { left: '', what: 'warming up' });
+  const redraw = setInterval(draw, redraw_ms).unref();
   return {
-    trial: (trial) => {
-      meter.setTotal(trial.most);
-      meter.update(trial.done, { left: leftText(trial, started_ms, limitSeconds), what: whatText(trial) });
+    watch: (trial) => {
+      last = trial;
+      draw();
     },
-    wrote: () => undefined,
-    ended: () => undefined,
     stop: () => {
+      clearInterval(redraw);
       meter.stop();
     },
   };
 }
 
-function lines(limitSeconds: number): TuneProgress {
-  const started_ms = performance.now();
+function lines(left: Left): TuneProgress {
   let axis = '';
   let last_ms = -Infinity;
   process.stderr.write('tune: warming up\n');
   return {
-    trial: (trial) => {
+    watch: (trial) => {
       const now_ms = performance.now();
-      if (trial.point.axis === axis && now_ms - last_ms < lineInterval_ms) return;
-      if (trial.point.axis === 'defaults' && now_ms - last_ms < lineInterval_ms) return;
-      [axis, last_ms] = [trial.point.axis, now_ms];
-      const left = trial.done === 0 ? '' : `, ${leftText(trial, started_ms, limitSeconds)} left`;
-      process.stderr.write(`tune: ${trial.done} of at most ${trial.most}${left}: ${whatText(trial)}\n`);
+      const turns = trial.point.axis !== axis && trial.point.axis !== trial.point.label;
+      if (!turns && now_ms - last_ms < lineInterval_ms) return;
+      [axis, last_ms] = [turns ? trial.point.axis : axis, now_ms];
+      process.stderr.write(`tune: save ${trial.done + 1} of at most ${trial.most}, ${left(trial)}${whatText(trial)}\n`);
     },
-    wrote: () => undefined,
-    ended: () => undefined,
     stop: () => undefined,
   };
 }
@@ -62,9 +70,8 @@ function whatText({ point }: TuneTrial): string {
 }
 
 /** At the pace so far; never more than the limit leaves. */
-function leftText({ done, most }: TuneTrial, started_ms: number, limitSeconds: number): string {
-  if (done === 0) return '…';
-  const elapsed = (performance.now() - started_ms) / 1000;
-  const left = Math.max(0, Math.min((elapsed / done) * (most - done), limitSeconds - elapsed));
-  return left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`;
+function leftText({ done, most }: TuneTrial, elapsedSeconds: number, limitSeconds: number): string {
+  if (done === 0) return '';
+  const seconds = Math.min((elapsedSeconds / done) * (most - done), limitSeconds - elapsedSeconds);
+  return `${timeIn(Math.max(1, Math.round(seconds)))} left: `;
 }

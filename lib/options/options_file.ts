@@ -58,8 +58,8 @@ export async function readOptionsFile(path: string): Promise<OptionsFile> {
 }
 
 /** The text of such a file. */
-export function optionsFileText(writer: Partial<PerformanceOptions>, measured: Record<string, unknown>): string {
-  return `${JSON.stringify({ format: optionsFormat, writer, measured } satisfies OptionsFile, undefined, 2)}\n`;
+export function optionsFileText(writer: Readonly<Record<string, unknown>>, measured: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify({ format: optionsFormat, writer, measured }, undefined, 2)}\n`;
 }
 
 async function readSmall(path: string): Promise<Buffer> {
