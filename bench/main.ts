@@ -10,7 +10,6 @@ import { restoreRowIds } from './restore_rows.js';
 import { manyBytes } from './restore_trials.js';
 import { rowIds } from './rows.js';
 import { benchSave } from './save.js';
-import { benchSweep } from './sweep.js';
 import { GiB, parseBytes, parseCount } from './units.js';
 
 interface Options {
@@ -119,17 +118,6 @@ program
     const place = makePlace(options.dir, room, options.rest);
     return runInPlace(place, (there, signal) => benchCuda(options, there, signal));
   });
-
-program
-  .command('sweep')
-  .description('block size, depth and threads: what the defaults were chosen by')
-  .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
-  .option('--pairs <count>', 'how often each point runs', parsed(parseCount), 3)
-  .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 2 * GiB)
-  .option('--rest <seconds>', restText, parsed(parseCount), 8)
-  .action((options: Options) =>
-    inPlace(options, (place, signal) => benchSweep(options.pairs, options.bytes, place, signal)),
-  );
 
 program
   .command('ranks')

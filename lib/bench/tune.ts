@@ -78,21 +78,22 @@ export async function tune(settings: TuneSettings, surroundings: TuneSurrounding
       return (await save(settings, surroundings, trial.point.writer)).sample;
     },
   });
-  return { format: 'snapshard-tune-1', createdAt, ...conditionsOf(settings), target, ...toldSearch(settings, found) };
+  return { format: 'snapshard-tune-1', createdAt, ...conditionsOf(settings), target, ...toldSearch(settings, axes, found) };
 }
 
 function conditionsOf({ spec, command }: TuneSettings): Pick<TuneResult, 'command' | 'versions' | 'machine' | 'workload'> {
   return { command: [...command], versions: versions(), machine: describeMachine(), workload: describeWorkload(spec) };
 }
 
-function toldSearch(settings: TuneSettings, found: SearchResult): Pick<TuneResult, 'settings' | 'points' | 'chosen' | 'findings'> {
+function toldSearch(settings: TuneSettings, axes: readonly Axis[], found: SearchResult): Pick<TuneResult, 'settings' | 'points' | 'chosen' | 'findings'> {
   const { repeat, restSeconds } = settings;
+  const single = settings.axes.filter((name) => !axes.some((axis) => axis.name === name));
   const measured = found.points.filter(({ samples }) => samples.length > 0);
   return {
     settings: { repeat, restSeconds },
     points: measured.map(({ axis, label, writer, samples }) => ({ axis, label, writer: withMemory(settings, writer), samples })),
     chosen: withMemory(settings, found.chosen),
-    findings: tuneFindings(found, repeat),
+    findings: tuneFindings(found, repeat, single),
   };
 }
 

@@ -7,13 +7,16 @@ import type { AxisOutcome, Confirmation, SearchResult } from './tune_search.js';
 import { writerCode } from './tune_space.js';
 import { spread } from './statistics.js';
 
-export function tuneFindings(result: SearchResult, repeat: number): string[] {
+/** @param single axes that have but one value */
+export function tuneFindings(result: SearchResult, repeat: number, single: readonly string[] = []): string[] {
   const { outcomes, skipped } = result;
+  const alone = single.length === 0 ? [] : [`Not varied, since one value alone makes sense here: ${single.join(', ')}.`];
   const unseen = skipped.length === 0 ? [] : [`Not measured, since the time was up: ${skipped.join(', ')}. --within allows more time.`];
-  return [...verdict(result, repeat), ...axisFindings(outcomes), ...noiseFinding(result, repeat), ...unseen];
+  return [...verdict(result, repeat), ...axisFindings(outcomes), ...noiseFinding(result, repeat), ...unseen, ...alone];
 }
 
 function verdict({ confirmation, outcomes, skipped, chosen }: SearchResult, repeat: number): string[] {
+  if (outcomes.length === 0 && skipped.length === 0) return ['There is nothing to vary here: the defaults are right.'];
   if (outcomes.length === 0) return ['Nothing was measured in the time allowed: give more of it (--within), or fewer --bytes.'];
   if (confirmation === undefined) {
     const moved = outcomes.some(({ gain }) => gain !== 'none');

@@ -65,8 +65,8 @@ function numbers(
 
 /** A tensor is never divided: files cannot be smaller than the largest. */
 function files({ rankBytes, tensorBytes }: Space): Candidate[] {
-  const sizes = fileCounts.map((count) => Math.ceil(rankBytes / count / MiB) * MiB);
-  const possible = sizes.filter((size) => size >= tensorBytes && size < rankBytes);
+  const sizes = fileCounts.map((count) => Math.ceil(Math.max(rankBytes / count, tensorBytes) / MiB) * MiB);
+  const possible = [...new Set(sizes)].filter((size) => 2 * size <= rankBytes);
   const whole: Candidate = { label: 'one file a group', change: { shardBytes: undefined } };
   return [whole, ...possible.map((shardBytes) => ({ label: `files of ${sizeText(shardBytes)}`, change: { shardBytes } }))];
 }

@@ -64,10 +64,10 @@ async function settingsOf(directory: string, flags: TuneFlags): Promise<TuneSett
 }
 
 /** Whatever happens, the folder is gone in the end. */
-async function measure(settings: TuneSettings, { room }: TunePlan, signal: AbortSignal): Promise<TuneResult> {
+async function measure(settings: TuneSettings, { room, trials }: TunePlan, signal: AbortSignal): Promise<TuneResult> {
   signal.throwIfAborted();
   const place = makePlace(settings.directory, room, settings.restSeconds);
-  const progress = tuneProgress(settings.limitSeconds);
+  const progress = tuneProgress(trials, settings.limitSeconds);
   try {
     return tuneSchema.parse(await tune(settings, { place, watch: progress.watch, signal }));
   } finally {

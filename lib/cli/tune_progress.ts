@@ -13,16 +13,19 @@ export interface TuneProgress {
   stop(): void;
 }
 
-/** How far it has got, on standard error: a bar on a terminal, elsewhere a line now and then. */
-export function tuneProgress(limitSeconds: number): TuneProgress {
+/**
+ * How far it has got, on standard error: a bar on a terminal, elsewhere a line now and then.
+ * @param trials at most
+ */
+export function tuneProgress(trials: number, limitSeconds: number): TuneProgress {
   const started_ms = performance.now();
   const left = (trial: TuneTrial): string => leftText(trial, (performance.now() - started_ms) / 1000, limitSeconds);
-  return process.stderr.isTTY ? bar(left) : lines(left);
+  return process.stderr.isTTY ? bar(trials, left) : lines(left);
 }
 
 type Left = (trial: TuneTrial) => string;
 
-function bar(left: Left): TuneProgress {
+function bar(trials: number, left: Left): TuneProgress {
   let last: TuneTrial | undefined;
   const meter = new SingleBar({
     format: 'save {value} of at most {total} [{bar}] {left}{what}',
@@ -35,7 +38,7 @@ function bar(left: Left): TuneProgress {
     meter.setTotal(last.most);
     meter.update(last.done + 1, { left: left(last), what: whatText(last) });
   };
-  meter.start(1, 0, { left: '', what: 'warming up' });
+  meter.start(trials, 0, { left: '', what: 'warming up' });
   const redraw = setInterval(draw, redraw_ms).unref();
   return {
     watch: (trial) => {
@@ -73,5 +76,6 @@ function whatText({ point }: TuneTrial): string {
 function leftText({ done, most }: TuneTrial, elapsedSeconds: number, limitSeconds: number): string {
   if (done === 0) return '';
   const seconds = Math.min((elapsedSeconds / done) * (most - done), limitSeconds - elapsedSeconds);
-  return `${timeIn(Math.max(1, Math.round(seconds)))} left: `;
+  const rounded = seconds < 120 ? Math.max(1, Math.round(seconds)) : Math.ceil(seconds / 60) * 60;
+  return `${timeIn(rounded)} left: `;
 }

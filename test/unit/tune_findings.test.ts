@@ -46,6 +46,15 @@ describe('findings of a search', () => {
   });
 });
 
+describe('findings where an axis has but one value', () => {
+  it('name it, and say so where nothing is left', async () => {
+    const found = await tuneDisk({ rate: () => 1, noise: 0.05 }, 7);
+    expect(tuneFindings(found, 5, ['shardBytes']).at(-1)).toBe('Not varied, since one value alone makes sense here: shardBytes.');
+    const nothing = await tuneDisk({ rate: () => 1, noise: 0.05 }, 7, { axes: [] });
+    expect(tuneFindings(nothing, 5, ['engine'])).toEqual(['There is nothing to vary here: the defaults are right.', 'Not varied, since one value alone makes sense here: engine.']);
+  });
+});
+
 describe('the values to try', () => {
   const space: Space = { stagingBytes: 1024 * MiB, cores: 8, rankBytes: 1024 * MiB, tensorBytes: 20 * MiB, engine: 'io_uring', direct: true };
   const labels = (changed: Partial<Space>): Record<string, string[]> =>
@@ -62,8 +71,9 @@ describe('the values to try', () => {
     expect(labels({ cores: 1 }).threads).toEqual(['1', '2']);
     expect(labels({ stagingBytes: 32 * MiB }).blockBytes?.at(-1)).toBe('16 MiB');
     expect(labels({ rankBytes: 8 * MiB }).blockBytes).toEqual(['1 MiB', '2 MiB', '4 MiB']);
-    expect(labels({ tensorBytes: 100 * MiB }).shardBytes).toEqual(['one file a group', 'files of 256 MiB']);
-    expect(labels({ tensorBytes: 500 * MiB }).shardBytes).toBeUndefined();
+    expect(labels({ tensorBytes: 100 * MiB }).shardBytes).toEqual(['one file a group', 'files of 256 MiB', 'files of 100 MiB']);
+    expect(labels({ tensorBytes: 500 * MiB }).shardBytes).toEqual(['one file a group', 'files of 500 MiB']);
+    expect(labels({ tensorBytes: 600 * MiB }).shardBytes).toBeUndefined();
     expect(labels({ engine: 'pwrite' }).engine).toEqual(['pwrite, direct', 'page cache']);
     expect(labels({ engine: 'pwrite', direct: false }).engine).toBeUndefined();
   });
