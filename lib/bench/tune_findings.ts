@@ -83,8 +83,8 @@ function noiseFinding({ noise, outcomes }: SearchResult, repeat: number): string
   const { margin } = noise.rate.difference(last.point.rate, last.incumbent.rate);
   const rounds = count(repeat, 'round');
   return [
-    `Noise: one save differs from the next by ${percent(Math.expm1(deviation))}, so that with ${rounds} a difference counts from ` +
-      `${percent(Math.expm1(Math.max(margin, Math.log1p(gainMin.rate))))} on. More rounds (--repeat) see smaller ones.`,
+    `Noise: one save differs from the next by ${percent(Math.expm1(deviation))}, so that with ${rounds} a value must be ` +
+      `${Math.exp(Math.max(margin, Math.log1p(gainMin.rate))).toFixed(2)} times as fast to count. More rounds (--repeat) see less.`,
   ];
 }
 

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { tableLines, type Column } from '../../cli/table.js';
 import { count, printable } from '../../cli/text.js';
+import { groupBy } from '../cut.js';
 import type { TuneResult } from '../result.js';
 import { spread, type Spread } from '../statistics.js';
-import { groupBy } from '../cut.js';
 import { conditionFacts, optionsText } from './conditions.js';
 import { cpuSecondsPerGiB, gigabytesPerSecond } from './figures.js';
 import { conditionLines, findingLines, listLines, section } from './text_lines.js';
-import { medianText, rangeText } from './units.js';
+import { medianText, rangeText, timeIn } from './units.js';
 
 export type TunePoint = TuneResult['points'][number];
 
@@ -15,6 +15,7 @@ export interface PointFigures {
   readonly point: TunePoint;
   readonly rate: Spread | undefined;
   readonly cpu: Spread | undefined;
+  readonly pauseSeconds: Spread | undefined;
   /** It has the value of its axis that was chosen. */
   readonly chosen: boolean;
 }
@@ -29,6 +30,7 @@ export function pointsByAxis({ points, chosen }: TuneResult): Map<string, PointF
         point,
         rate: spread(point.samples.map(gigabytesPerSecond)),
         cpu: spread(point.samples.map(cpuSecondsPerGiB)),
+        pauseSeconds: spread(point.samples.flatMap(({ pauseSeconds }) => pauseSeconds ?? [])),
         chosen: isChosen(point),
       }));
       return [axis, figures];
@@ -58,10 +60,12 @@ const columns: readonly Column<Line>[] = [
   {
     title: '',
     flexible: true,
-    text: (line) => (isFigures(line) ? `${line.chosen ? '>' : ' '} ${printable(line.point.label)}` : printable(line.axis)),
+    text: (line) =>
+      isFigures(line) ? `${line.chosen ? '>' : ' '} ${printable(line.point.label)}` : printable(line.axis),
   },
   right('GB/s', ({ rate }) => medianText(rate)),
   right('min..max', ({ rate }) => (rate === undefined ? '' : rangeText(rate))),
+  right('pause', ({ pauseSeconds }) => medianText(pauseSeconds, timeIn)),
   right('CPU s/GiB', ({ cpu }) => medianText(cpu)),
 ];
 
@@ -74,10 +78,19 @@ export function tuneTable(result: TuneResult, width: number): string[] {
   const legend = `Medians and min..max of ${count(result.settings.repeat, 'round')}, durable; > is what was chosen.`;
   return [
     ...conditionLines(conditionFacts(result), width),
-    ...section('', listLines(result.target.remarks, width, () => '- ')),
+    ...section(
+      '',
+      listLines(result.target.remarks, width, () => '- '),
+    ),
     ...section('', tableLines(columns, lines, width)),
-    ...section('', listLines([legend], width, () => '')),
-    ...section('Options to use', listLines([optionsText(result.chosen) || 'the defaults'], width, () => '  ')),
+    ...section(
+      '',
+      listLines([legend], width, () => ''),
+    ),
+    ...section(
+      'Options to use',
+      listLines([optionsText(result.chosen) || 'the defaults'], width, () => '  '),
+    ),
     ...section('Findings', findingLines(result.findings, width)),
   ];
 }
