@@ -12,6 +12,7 @@ export type StoreHandle = number & { readonly kind?: 'store' };
 export type StagingHandle = number & { readonly kind?: 'staging' };
 export type TransferHandle = number & { readonly kind?: 'transfer' };
 export type ReadHandle = number & { readonly kind?: 'read' };
+export type ProbeHandle = number & { readonly kind?: 'probe' };
 export type CudaHandle = number & { readonly kind?: 'cuda' };
 export type LeaseHandle = number & { readonly kind?: 'lease' };
 
@@ -235,6 +236,27 @@ export interface ReadStart {
   done: Promise<ReadResult>;
 }
 
+export interface ProbeResult {
+  bytes: number;
+  /** Whether the file was written or read past the page cache; and why not. */
+  direct: 'yes' | 'no' | 'unknown';
+  directReason: string;
+  engine: 'io_uring' | 'pwrite';
+  /** Why a direct file was not trusted to the ring; empty where there is no such reason. */
+  threadsReason: string;
+  /** Until the last byte was where it belongs; and, of a file that was written, until that was durable. */
+  movedSeconds: number;
+  seconds: number;
+  /** Processor seconds of the native threads meanwhile, the store's included. */
+  cpuSeconds: number;
+}
+
+export interface ProbeStart {
+  handle: ProbeHandle;
+  /** Resolves when all is done; rejects as the system says, or with kind `aborted`. The handle is then gone. */
+  done: Promise<ProbeResult>;
+}
+
 /** Memory of this process on a GPU, and behind what its bytes are read or written: a stream, an event, or neither. */
 export interface CudaAtRequest {
   device: number;
@@ -333,6 +355,23 @@ export interface NativeBinding {
   abortRead(read: ReadHandle): void;
   /** Bytes of chunks dealt with so far; `undefined` once it has ended. */
   readProgress(read: ReadHandle): number | undefined;
+
+  /**
+   * Writes `bytes` into a new file of this name in `store`, which stays there, and makes both durable; or reads a whole
+   * file. Nothing is copied or hashed. The staging must be nobody else's, and says how it is done; up to `queueDepth` of
+   * its blocks are used, filled with random bytes before the clock starts.
+   */
+  startFileProbe(
+    staging: StagingHandle,
+    store: StoreHandle,
+    operation: 'write' | 'read',
+    name: string,
+    bytes: number,
+  ): ProbeStart;
+  /** Copies `bytes` from one half of the staging's memory to the other, with its `threads`. */
+  startCopyProbe(staging: StagingHandle, bytes: number): ProbeStart;
+  /** Stops as soon as what is in flight has landed; `done` then rejects with kind `aborted`. No effect after that. */
+  abortProbe(probe: ProbeHandle): void;
 }
 
 function load(): NativeBinding {

@@ -14,6 +14,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   snapshard::export_cuda_calls(env, exports);
   snapshard::export_transfer_calls(env, exports);
   snapshard::export_read_calls(env, exports);
+  snapshard::export_probe_calls(env, exports);
   return exports;
 }
 

@@ -12,6 +12,7 @@ void export_lease_calls(Napi::Env env, Napi::Object exports);
 void export_cuda_calls(Napi::Env env, Napi::Object exports);
 void export_transfer_calls(Napi::Env env, Napi::Object exports);
 void export_read_calls(Napi::Env env, Napi::Object exports);
+void export_probe_calls(Napi::Env env, Napi::Object exports);
 
 template <Napi::Value (*Call)(const Napi::CallbackInfo&)>
 void export_call(Napi::Env env, Napi::Object exports, const char* name) {

@@ -67,9 +67,10 @@ void Environment::shut_down() {
   for (auto& [handle, running] : transfers) running.sources.Reset();
   for (auto& [handle, running] : reads) running.targets.Reset();
   if (ended) {
-    // Transfers and reads own this object, and it owns them, by way of their listeners.
+    // Transfers, reads and probes own this object, and it owns them, by way of their listeners.
     transfers.clear();
     reads.clear();
+    probes.clear();
     stagings.clear();
   } else {
     (void)new Holder(shared_from_this());

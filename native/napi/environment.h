@@ -16,6 +16,7 @@
 #include "memory/lease.h"
 #include "napi/js_queue.h"
 #include "transfer/engine.h"
+#include "transfer/probe.h"
 #include "transfer/read.h"
 #include "transfer/staging.h"
 #include "transfer/transfer.h"
@@ -52,6 +53,11 @@ class Environment : public std::enable_shared_from_this<Environment> {
     double cpu_seconds_before = 0;
   };
 
+  struct RunningProbe {
+    std::shared_ptr<Probe> probe;
+    uint64_t promise = 0;
+  };
+
   // Makes it, and adds the hook that ends it.
   static void attach(Napi::Env env);
   static Environment& of(Napi::Env env);
@@ -82,6 +88,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::unordered_map<uint32_t, std::shared_ptr<CudaMemory>> cuda_memories;
   std::unordered_map<uint32_t, RunningTransfer> transfers;
   std::unordered_map<uint32_t, RunningRead> reads;
+  std::unordered_map<uint32_t, RunningProbe> probes;
 
  private:
   struct Pending {

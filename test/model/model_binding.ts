@@ -17,7 +17,10 @@ type Unused =
   | 'releaseCuda'
   | 'startRead'
   | 'abortRead'
-  | 'readProgress';
+  | 'readProgress'
+  | 'startFileProbe'
+  | 'startCopyProbe'
+  | 'abortProbe';
 type Used = Omit<NativeBinding, Unused>;
 
 /** Stands for lib/binding.ts: asks the rank that is running, whose operations wait until the model does them. */

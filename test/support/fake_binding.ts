@@ -244,6 +244,18 @@ export class FakeBinding implements NativeBinding {
     return this.#aborts.has(handle) ? 0 : undefined;
   }
 
+  startFileProbe(): never {
+    return fail('ENOTSUP', 'startFileProbe', '');
+  }
+
+  startCopyProbe(): never {
+    return fail('ENOTSUP', 'startCopyProbe', '');
+  }
+
+  abortProbe(): void {
+    this.calls.push('abortProbe');
+  }
+
   #read(request: ReadRequest): ReadResult {
     const digests: Buffer[] = [];
     let copy = 0;
