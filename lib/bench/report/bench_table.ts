@@ -57,13 +57,13 @@ function figureLines(phases: readonly PhaseFigures[], rounds: number, width: num
 }
 
 /** What the columns mean, and what the ratios are over. */
-export function legend(result: BenchResult, phases: readonly PhaseFigures[]): string[] {
+export function legend(result: BenchResult, phases: readonly PhaseFigures[], ratio = '/limit'): string[] {
   const limits = phases.flatMap(({ phase, limit }) => (limit === undefined ? [] : [`${limit.label} (${phase})`]));
   return [
     `Medians and min..max of ${roundsOf(result)} rounds. durable, written: 10^9 bytes a second, until everything is synced ` +
       'or read and verified, and until the device has taken the last byte. pause: how long the tensors must not change. ' +
       'CPU: seconds a GiB. memory: at its highest, beyond the tensors.',
-    ...(limits.length === 0 ? [] : [`/limit: durable, over the limit in the same round: ${limits.join(', ')}.`]),
+    ...(limits.length === 0 ? [] : [`${ratio}: durable, over the limit in the same round: ${limits.join(', ')}.`]),
   ];
 }
 

@@ -25,8 +25,8 @@ export function timeIn(seconds: number): string {
   if (seconds < 0.001) return `${(seconds * 1e6).toFixed(0)} µs`;
   if (seconds < 0.0095) return `${(seconds * 1e3).toFixed(1)} ms`;
   if (seconds < 0.9995) return `${(seconds * 1e3).toFixed(0)} ms`;
-  if (seconds < 2 * minute) return `${brief(seconds)} s`;
-  if (seconds < 2 * hour) return `${(seconds / minute).toFixed(seconds < 10 * minute ? 1 : 0)} min`;
+  if (seconds < minute) return `${brief(seconds)} s`;
+  if (seconds < hour) return `${brief(seconds / minute)} min`;
   return seconds < 2 * day ? `${brief(seconds / hour)} h` : `${brief(seconds / day)} d`;
 }
 

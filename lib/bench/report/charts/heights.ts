@@ -15,7 +15,7 @@ export const gapUnits = 0.8;
 
 export const barHeight = 40;
 
-export const barsHeight = ({ bars }: BarChart): number => 64 + bars.length * barHeight;
+export const barsHeight = ({ bars }: BarChart): number => 82 + bars.length * barHeight;
 
 export const timelineUnits = ({ threads, depth }: Timeline): number => threads * threadUnits + gapUnits + depth;
 

@@ -20,14 +20,13 @@ const figure = (title: string, value: (figures: RowFigures) => Spread | undefine
 });
 
 const columns: readonly HtmlColumn<RowFigures>[] = [
-  { title: '', cell: ({ row }) => `${row.label}${row.kind === 'ours' ? '' : ` (${row.kind})`}` },
+  { title: '', cell: ({ row }) => html`${row.label}${row.kind === 'limit' ? ' (limit)' : ''} <small class="range">${row.how}</small>` },
   figure('durable GB/s', ({ durable }) => durable),
   figure('written GB/s', ({ written }) => written),
   figure('over the limit', ({ ratio }) => ratio),
   figure('pause', ({ pauseSeconds }) => pauseSeconds, timeIn),
   figure('CPU s/GiB', (figures) => figures.cpuSecondsPerGiB),
   figure('memory', ({ peakBytes }) => peakBytes, shortSize),
-  { title: 'how', class: 'how', cell: ({ row }) => row.how },
 ];
 
 /** The first row of ours in the first phase that has one, as large figures. */
@@ -41,7 +40,7 @@ export function tiles(phases: readonly PhaseFigures[]): Markup {
     [`of ${phase.limit?.label ?? 'the limit'}`, ratio, digits, 'same round'],
     ['pause of a step', pauseSeconds, timeIn, ''],
     ['CPU', ours.cpuSecondsPerGiB, (value) => `${digits(value)} s/GiB`, ''],
-    ['memory beyond the tensors', peakBytes, shortSize, ''],
+    ['extra memory', peakBytes, shortSize, 'beyond the tensors'],
   ];
   return html`<dl class="tiles">${all.map(([name, value, text, remark]) =>
     value === undefined
@@ -56,19 +55,20 @@ export function tiles(phases: readonly PhaseFigures[]): Markup {
 export function figuresSection(result: BenchResult, phases: readonly PhaseFigures[]): Markup {
   const missing = phases.flatMap((phase) => phase.missing);
   const groups = phases.filter(({ rows }) => rows.length > 0).map(({ phase, rows }) => ({ title: phase, rows }));
-  const sentences = [...legend(result, phases), ...rankSentences(result), ...cacheSentences(phases)];
+  const sentences = [...legend(result, phases, 'over the limit'), ...rankSentences(result), ...cacheSentences(phases)];
   return html`<h2>All figures</h2>
-${tableMarkup('All figures', columns, groups, ({ row }) => row.kind === 'ours')}${sentences.map((sentence) => html`<p class="note">${sentence}</p>
-`)}${missing.length === 0 ? undefined : html`<h3>Not measured</h3>
+${tableMarkup('All figures', columns, groups, ({ row }) => row.kind === 'ours')}<ul class="note">${sentences.map((sentence) => html`<li>${sentence}</li>
+`)}</ul>
+${missing.length === 0 ? undefined : html`<h3>Not measured</h3>
 <ul class="note">${missing.map((row) => html`<li>${row.label}: ${row.missing ?? 'not measured'}</li>`)}</ul>
 `}`;
 }
 
 const titles: Readonly<Record<BarChart['phase'], string>> = {
-  save: 'Save',
+  save: 'Save, until durable',
   verify: 'Verify',
-  'restore cold': 'Restore, nothing in the page cache',
-  'restore warm': 'Restore, from the page cache',
+  'restore cold': 'Restore with nothing in the page cache, until verified',
+  'restore warm': 'Restore from the page cache, until verified',
   copy: 'Copy in memory',
 };
 
@@ -87,7 +87,7 @@ export function barsSection(charts: readonly BarChart[]): Markup {
     figureMarkup({
       chart: 'bars',
       index,
-      title: `${titles[chart.phase]}: durable rate`,
+      title: titles[chart.phase],
       caption:
         'Medians over the rounds; whiskers from the slowest round to the fastest.' +
         (chart.limit ? ` The dashed line is the limit: ${chart.limit.label}.` : ''),

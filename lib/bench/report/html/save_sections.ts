@@ -62,7 +62,7 @@ function intervalTable(meaning: Meaning): Markup {
       cell: ({ shares }) => (shares[index] === undefined ? '' : shareIn(shares[index])),
     })),
   ];
-  return tableMarkup('Time lost by interval', columns, [{ rows: lossesByInterval(meaning, 16) }]);
+  return tableMarkup('Time lost by interval', columns, [{ rows: lossesByInterval(meaning, 10) }]);
 }
 
 export function meaningSection(meaning: Meaning | undefined, chart: LossChart | undefined): Markup {

@@ -5,7 +5,7 @@ const light = `
 
 const dark = `
   --page: #0e1318; --surface: #161d24; --ink: #e7ecf1; --muted: #9aa6b2; --grid: #2a343e; --shade: rgb(154 166 178 / 18%);
-  --ours: #58aaff; --ours-soft: #24527f; --limit: #aeb9c4; --limit-soft: #4a5662; --rival: #f0a63a; --rival-soft: #7a5312;
+  --ours: #58aaff; --ours-soft: #2c659c; --limit: #aeb9c4; --limit-soft: #4a5662; --rival: #f0a63a; --rival-soft: #8a6118;
   --alert: #ff8a80;`;
 
 /** The colours by name, as properties; `dark` where the reader prefers it. Paper is light. */
@@ -23,6 +23,7 @@ h3 { font-size: 15px; margin: 24px 0 8px; }
 p { margin: 0 0 10px; max-width: 78ch; overflow-wrap: anywhere; }
 .lead, .note, figcaption { color: var(--muted); }
 .note, figcaption { font-size: 13px; }
+ol.findings + .note { margin-top: 12px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 24px 0; padding: 0; }
 .tiles div { background: var(--surface); border: 1px solid var(--grid); border-radius: 8px; padding: 12px 14px; }
 .tiles dt { font-size: 13px; color: var(--muted); }
@@ -48,8 +49,9 @@ th[scope=rowgroup] { background: var(--page); font-weight: 600; }
 th[scope=row] { font-weight: 400; }
 tr.ours > * { font-weight: 600; background: var(--shade); }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.range { color: var(--muted); font-weight: 400; }
-td.how { color: var(--muted); font-weight: 400; min-width: 14em; }
+small, .range { color: var(--muted); font-weight: 400; font-size: 12px; }
+th small, .number .range { display: block; }
+ul.note { margin: 0 0 16px; padding-left: 20px; }
 table.facts th { white-space: nowrap; color: var(--muted); width: 1%; }
 table.facts td, code { overflow-wrap: anywhere; }
 code, pre { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
@@ -74,9 +76,12 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   figure, .tiles, tr, ol.findings { break-inside: avoid; }
   figure { border: 0; padding: 0; }
   .chart { height: auto !important; }
-  .chart > div, .chart svg { width: 100% !important; height: auto !important; }
+  .chart > div, .chart svg { position: static !important; width: 100% !important; height: auto !important; }
+  .tiles { grid-template-columns: repeat(5, 1fr); gap: 6px; margin: 12px 0; } .tiles div { padding: 6px 8px; } .tiles dd { font-size: 15px; }
+  .tiles dt, .tiles dd small, .note, figcaption, .key { font-size: 10px; }
+  small, .range { font-size: 8px; }
   .scroll { overflow: visible; border: 0; }
-  table { font-size: 9.5px; } th, td { padding: 3px 5px; } td.how { min-width: 0; }
+  table { font-size: 9.5px; } th, td { padding: 2px 5px; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   label.choose, summary { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

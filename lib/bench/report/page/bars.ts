@@ -12,7 +12,7 @@ const fills: Readonly<Record<Bar['kind'], { readonly full: string; readonly soft
 const names: Readonly<Record<Bar['kind'], string>> = { ours: 'ours', limit: 'limit', rival: 'rival' };
 
 /** The upper bar: durable, with its spread; the lower and paler one: written. */
-function drawBar(bar: Bar, index: number, api: Api, narrow: boolean): Shape {
+function drawBar(bar: Bar, index: number, api: Api, end: number): Shape {
   const [left = 0, middle = 0] = api.coord([0, index]);
   const at = (value: number): number => api.coord([value, index])[0]!;
   const { full, soft } = fills[bar.kind];
@@ -20,13 +20,18 @@ function drawBar(bar: Bar, index: number, api: Api, narrow: boolean): Shape {
   const top = middle - 14;
   const marks = [rectangle({ x: left, y: top, width: at(durable.median) - left, height: 16 }, { fill: full })];
   if (written) marks.push(rectangle({ x: left, y: top + 17, width: at(written.median) - left, height: 8 }, { fill: soft, stroke: full, lineWidth: 0.5 }));
-  const end = Math.max(at(durable.max), written ? at(written.median) : 0) + 6;
-  const ratio = bar.ratio === undefined || narrow ? '' : `  (${digits(bar.ratio)} of the limit)`;
   return group([
     ...marks,
     ...whisker(at(durable.min), at(durable.max), top + 8),
-    text(end, top + 8, `${digits(durable.median)}${ratio}`, { fill: colour.ink, font: `${bar.kind === 'ours' ? 'bold ' : ''}12px ${fontFamily}` }),
+    ...numbers(bar, end, top + 8),
   ]);
+}
+
+/** Beside the plot, below each other: the median, and its ratio to the limit. */
+function numbers({ kind, durable, ratio }: Bar, x: number, y: number): Shape[] {
+  const style = { fill: colour.ink, font: `${kind === 'ours' ? 'bold ' : ''}12px ${fontFamily}`, align: 'right' };
+  const over = ratio === undefined ? [] : [text(x + 92, y, `${digits(ratio)} x`, { ...style, fill: colour.muted })];
+  return [text(x + 42, y, digits(durable.median), style), ...over];
 }
 
 /** Haloed by the colour of the ground, so that it shows on the bar as well. */
@@ -56,6 +61,20 @@ function limitSeries(limit: NonNullable<BarChart['limit']>): ChartOption {
   };
 }
 
+/** What the numbers beside the plot are. */
+function headSeries(ratios: boolean): ChartOption {
+  return {
+    type: 'custom',
+    silent: true,
+    data: [[0, 0]],
+    renderItem: (params: Params): Shape => {
+      const { x, y, width } = plotArea(params);
+      const style = { fill: colour.muted, font: `12px ${fontFamily}`, align: 'right' };
+      return group([text(x + width + 42, y - 12, 'GB/s', style), ...(ratios ? [text(x + width + 92, y - 12, 'of limit', style)] : [])]);
+    },
+  };
+}
+
 function tooltipOf(bar: Bar): string {
   const { label, kind, durable, written, ratio } = bar;
   return [
@@ -69,11 +88,11 @@ function tooltipOf(bar: Bar): string {
 /** Rates of one phase: ours, limits and rivals, with the spread of the durable ones. */
 export function barsOption({ bars, limit }: BarChart, room: Room): ChartOption {
   const narrow = isNarrow(room);
-  const labelWidth = narrow ? 110 : 190;
-  const most = Math.max(...bars.flatMap(({ durable, written }) => [durable.max, written?.median ?? 0]));
+  const labelWidth = narrow ? 104 : 190;
+  const most = Math.max(...bars.flatMap(({ durable, written }) => [durable.max, written?.median ?? 0])) * 1.02;
   return {
     ...base,
-    grid: { left: labelWidth + 12, right: narrow ? 48 : 150, top: 6, bottom: 50 },
+    grid: { left: labelWidth + 12, right: 100, top: 22, bottom: 50 },
     tooltip: { ...(base.tooltip as object), trigger: 'item', formatter: ({ dataIndex }: { dataIndex: number }) => tooltipOf(bars[dataIndex]!) },
     xAxis: { ...bottomAxis({ name: 'GB/s' }), type: 'value', min: 0, max: most, splitNumber: narrow ? 3 : 5, axisLabel: { ...axisText, showMaxLabel: false }, splitLine: { lineStyle: { color: colour.grid } } },
     yAxis: {
@@ -82,15 +101,19 @@ export function barsOption({ bars, limit }: BarChart, room: Room): ChartOption {
       data: bars.map(({ label }) => label),
       axisLine: { lineStyle: { color: colour.muted } },
       axisTick: { show: false },
-      axisLabel: { ...labelText, width: labelWidth, overflow: 'break' },
+      axisLabel: { ...labelText, lineHeight: 14, width: labelWidth, overflow: 'break' },
     },
     series: [
+      headSeries(limit !== undefined),
       ...(limit ? [limitSeries(limit)] : []),
       {
         type: 'custom',
         z: 3,
         data: bars.map((bar, index) => [bar.durable.median, index]),
-        renderItem: ({ dataIndex }: Params, api: Api): Shape => drawBar(bars[dataIndex]!, dataIndex, api, narrow),
+        renderItem: (params: Params, api: Api): Shape => {
+          const { x, width } = plotArea(params);
+          return drawBar(bars[params.dataIndex]!, params.dataIndex, api, x + width);
+        },
       },
     ],
   };

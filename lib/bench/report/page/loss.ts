@@ -1,6 +1,6 @@
 import type { LossChart, LossCurve } from '../charts/loss.js';
 import { shareIn, timeIn } from '../units.js';
-import { base, axisText, bottomAxis, colour, isNarrow, labelText, leftAxis, legend, type ChartOption, type Room } from './theme.js';
+import { base, axisText, bottomAxis, colour, isNarrow, labelText, leftAxis, lineLegend, type ChartOption, type Room } from './theme.js';
 
 const looks = {
   blocking: { color: colour.rival, type: [6, 4], symbol: 'diamond' },
@@ -19,7 +19,7 @@ function seriesOf({ way, points, best }: LossCurve, narrow: boolean): ChartOptio
       symbolSize: 13,
       data: [best],
       itemStyle: { color, borderColor: colour.ink, borderWidth: 1 },
-      label: { ...labelText, show: true, position: way === 'blocking' ? 'top' : 'bottom', distance: 8, formatter: words },
+      label: { ...labelText, show: true, position: 'top', distance: 9, textBorderColor: colour.surface, textBorderWidth: 3, formatter: words },
       emphasis: { disabled: true },
       z: 5,
     },
@@ -46,7 +46,7 @@ export function lossOption(chart: LossChart, room: Room): ChartOption {
   const intervals = chart.curves.flatMap(({ points }) => points.map((point) => point[0]));
   return {
     ...base,
-    legend,
+    legend: lineLegend,
     grid: { left: 50, right: 20, top: 56, bottom: 46 },
     tooltip: { ...(base.tooltip as object), trigger: 'item', formatter: tooltipOf },
     xAxis: {

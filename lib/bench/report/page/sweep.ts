@@ -40,7 +40,7 @@ function rateSeries(points: readonly SweepPoint[]): ChartOption {
       value: rate.median,
       symbol: chosen ? 'diamond' : 'circle',
       symbolSize: chosen ? 15 : 7,
-      label: { ...labelText, show: chosen, formatter: `chosen: ${digits(rate.median)}`, position: 'top', distance: 10 },
+      label: { ...labelText, show: chosen, formatter: `chosen: ${digits(rate.median)}`, position: 'bottom', distance: 10, textBorderColor: colour.surface, textBorderWidth: 3 },
     })),
     lineStyle: { color: colour.ours, width: 2 },
     itemStyle: { color: colour.ours, borderColor: colour.surface, borderWidth: 1 },

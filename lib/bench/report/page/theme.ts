@@ -60,6 +60,9 @@ export const legend: ChartOption = {
   inactiveBorderColor: colour.grid,
 };
 
+/** Of lines: they show how they are drawn. */
+export const lineLegend: ChartOption = { ...legend, icon: undefined, itemWidth: 28, itemHeight: 2 };
+
 interface AxisName {
   readonly name: string;
   readonly narrow?: boolean;

@@ -1,6 +1,6 @@
 import type { SaveChart } from '../charts/saves.js';
 import { digits, timeIn } from '../units.js';
-import { axisText, base, bottomAxis, colour, isNarrow, labelText, leftAxis, legend, type ChartOption, type Room } from './theme.js';
+import { axisText, base, bottomAxis, colour, isNarrow, labelText, leftAxis, lineLegend, type ChartOption, type Room } from './theme.js';
 
 const dashes = ['solid', [6, 3], [2, 3], [8, 3, 2, 3], [12, 4], [4, 6], [1, 2], [10, 2, 2, 2]] as const;
 
@@ -10,21 +10,23 @@ const steps = (rates: readonly number[], binSeconds: number): [number, number][]
   [rates.length * binSeconds, rates.at(-1) ?? 0],
 ];
 
-const stretch = (name: string, from: number, to: number, fill: string): object[] => [
-  { name, xAxis: from, itemStyle: { color: fill } },
+const halo = { textBorderColor: colour.surface, textBorderWidth: 3 };
+
+const stretch = (name: string, from: number, to: number, fill: string, row: number): object[] => [
+  { name, xAxis: from, itemStyle: { color: fill }, label: { offset: [0, 16 * row] } },
   { xAxis: to },
 ];
 
 /** Written until here, then synced, then published; and when the tensors were free to change. */
 function phaseMarks({ stagedSeconds, writtenSeconds, durableSeconds, seconds, limit }: SaveChart, narrow: boolean): ChartOption {
-  const label = { ...labelText, position: 'insideTop', show: !narrow };
+  const label = { ...labelText, ...halo, position: 'insideTopLeft', show: !narrow };
   return {
     markArea: {
       silent: true,
       label,
       data: [
-        stretch('sync', writtenSeconds, durableSeconds, colour.shade),
-        stretch('publish', durableSeconds, seconds, colour.grid),
+        stretch('sync', writtenSeconds, durableSeconds, colour.shade, 0),
+        stretch('publish', durableSeconds, seconds, colour.grid, 1),
       ],
     },
     markLine: {
@@ -32,7 +34,7 @@ function phaseMarks({ stagedSeconds, writtenSeconds, durableSeconds, seconds, li
       symbol: 'none',
       data: [
         { name: 'staged', xAxis: stagedSeconds, lineStyle: { color: colour.alert, type: 'dashed', width: 1.5 }, label: { ...labelText, color: colour.alert, formatter: 'staged', position: 'insideEndTop' } },
-        ...(limit ? [{ name: 'limit', yAxis: limit.rate, lineStyle: { color: colour.ink, type: [4, 4], width: 1 }, label: { ...labelText, formatter: limit.label, position: 'insideStartTop' } }] : []),
+        ...(limit ? [{ name: 'limit', yAxis: limit.rate, lineStyle: { color: colour.ink, type: [4, 4], width: 1 }, label: { ...labelText, ...halo, formatter: limit.label, position: 'insideStartTop' } }] : []),
       ],
     },
   };
@@ -96,7 +98,7 @@ export function throughputOption(save: SaveChart, others: readonly SaveChart[], 
   };
   return {
     ...base,
-    legend: { ...legend, data: [total.name, ...save.ranks.map(({ label }) => label), ...(others.length > 0 ? ['other rounds'] : [])] },
+    legend: { ...lineLegend, data: [total.name, ...save.ranks.map(({ label }) => label), ...(others.length > 0 ? ['other rounds'] : [])] },
     grid: { left: 44, right: 16, top: narrow ? 78 : 56, bottom: 46 },
     tooltip: { ...(base.tooltip as object), trigger: 'axis', formatter: (points: Hovered) => tooltipOf(points, save.binSeconds) },
     xAxis: { ...bottomAxis({ name: 'seconds since save() was called' }), type: 'value', min: 0, max: until, axisLabel: { ...axisText, showMaxLabel: false } },

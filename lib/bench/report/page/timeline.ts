@@ -79,6 +79,8 @@ function laneNames(timeline: Timeline): Map<number, string> {
   return new Map([...threads, [first.top + timeline.depth / 2, 'device\nqueue']]);
 }
 
+const isWhole = ({ requests, blocks }: Timeline): boolean => requests.length === blocks;
+
 const zoom = {
   xAxisIndex: 0,
   filterMode: 'weakFilter',
@@ -112,7 +114,7 @@ export function timelineOption(timeline: Timeline, room: Room): ChartOption {
         emphasis: { handleStyle: { color: colour.surface, borderColor: colour.ink }, moveHandleStyle: { color: colour.ink, opacity: 0.6 } },
       },
     ],
-    xAxis: { ...bottomAxis({ name: 'seconds since save() was called' }), type: 'value', min: timeline.fromSeconds, max: timeline.toSeconds, splitLine: { show: true, lineStyle: { color: colour.grid } } },
+    xAxis: { ...bottomAxis({ name: 'seconds since save() was called' }), type: 'value', min: isWhole(timeline) ? 0 : timeline.fromSeconds, max: timeline.toSeconds, axisLine: { onZero: false, lineStyle: { color: colour.muted } }, axisLabel: { ...axisText, showMinLabel: isWhole(timeline), showMaxLabel: false }, splitLine: { show: true, lineStyle: { color: colour.grid } } },
     yAxis: {
       type: 'value',
       inverse: true,
@@ -121,7 +123,7 @@ export function timelineOption(timeline: Timeline, room: Room): ChartOption {
       axisLine: { show: false },
       axisTick: { show: false },
       splitLine: { show: false },
-      axisLabel: { ...labelText, customValues: [...names.keys()], formatter: (value: number) => nearest(names, value) },
+      axisLabel: { ...labelText, lineHeight: 14, customValues: [...names.keys()], formatter: (value: number) => nearest(names, value) },
     },
     series: seriesOf(timeline),
   };
