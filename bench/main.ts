@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { benchChart } from './chart.js';
 import { benchCuda, requireGpu, type CudaOptions } from './cuda.js';
 import { cudaRowIds } from './cuda_rows.js';
 import { benchMicro } from './micro.js';
@@ -155,6 +156,13 @@ program
   .description('what the JavaScript thread does for one save, function by function')
   .option('--tensors <count>', 'tensors in the checkpoint', parsed(parseCount), 10_000)
   .action((options: { tensors: number }) => benchMicro(options.tensors));
+
+program
+  .command('chart')
+  .description("draws a result of snapshard bench --json for the README: ours against the device's limit and rivals")
+  .argument('<result.json>', 'what snapshard bench --json wrote')
+  .option('--out <file>', 'the image', 'bench/rivals.svg')
+  .action((result: string, { out }: { out: string }) => benchChart(result, out));
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

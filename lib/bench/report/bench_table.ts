@@ -49,10 +49,10 @@ const layouts: readonly (readonly (keyof typeof columns)[])[] = [
 ];
 
 function figureLines(phases: readonly PhaseFigures[], rounds: number, width: number): string[] {
-  const lines = phases
-    .filter(({ rows }) => rows.length > 0)
-    .flatMap(({ phase, rows }): Line[] => [{ phase }, ...rows]);
-  const tables = layouts.map((layout) => tableLines([labelColumn(rounds), ...layout.map((name) => columns[name])], lines, width));
+  const lines = phases.filter(({ rows }) => rows.length > 0).flatMap(({ phase, rows }): Line[] => [{ phase }, ...rows]);
+  const tables = layouts.map((layout) =>
+    tableLines([labelColumn(rounds), ...layout.map((name) => columns[name])], lines, width),
+  );
   return tables.find((table) => table.every((line) => line.length <= width)) ?? tables.at(-1)!;
 }
 
@@ -70,7 +70,9 @@ export function legend(result: BenchResult, phases: readonly PhaseFigures[], rat
 /** How cold a cold restore was, and how warm a warm one. */
 export function cacheSentences(phases: readonly PhaseFigures[]): string[] {
   return phases.flatMap(({ phase, rows }) => {
-    const shares = rows.flatMap(({ row, cachedShare }) => cachedShare === undefined ? [] : [`${row.label} ${shareIn(cachedShare.median)}`]);
+    const shares = rows.flatMap(({ row, cachedShare }) =>
+      cachedShare === undefined ? [] : [`${row.label} ${shareIn(cachedShare.median)}`],
+    );
     return shares.length === 0 ? [] : [`${phase}, in the page cache when it began: ${shares.join(', ')}`];
   });
 }
@@ -81,17 +83,21 @@ export function cacheSentences(phases: readonly PhaseFigures[]): string[] {
  */
 export function benchTable(result: BenchResult, width: number): string[] {
   const phases = figuresByPhase(result);
-  const missing = phases.flatMap((phase) => phase.missing).map(({ label, missing: why = 'not measured' }) => `${label}: ${why}`);
+  const missing = phases
+    .flatMap((phase) => phase.missing)
+    .map(({ label, missing: why = 'not measured' }) => `${label}: ${why}`);
   const dash = (): string => '- ';
   return [
     ...conditionLines(conditionFacts(result), width),
     ...section('', listLines(result.target.remarks, width, dash)),
     ...section('', figureLines(phases, roundsOf(result), width)),
-    ...section('', listLines(legend(result, phases), width, () => '')),
+    ...section(
+      '',
+      listLines(legend(result, phases), width, () => ''),
+    ),
     ...section('Not measured', listLines([...new Set(missing)], width, dash)),
     ...section('', listLines([...rankSentences(result), ...cacheSentences(phases)], width, dash)),
     ...section('What it means', meaningLines(result.meaning, width)),
     ...section('Findings', findingLines(result.findings, width)),
   ];
 }
-

@@ -53,7 +53,11 @@ const others: readonly Figure[] = [
 /** Of a limit the rate alone: its ratio is over itself. */
 const figuresOf = ({ kind }: Row): readonly Figure[] => (kind === 'limit' ? [rate] : [rate, ...others]);
 
-function compareValues(figure: Figure, leftValues: readonly number[], rightValues: readonly number[]): ComparedFigure[] {
+function compareValues(
+  figure: Figure,
+  leftValues: readonly number[],
+  rightValues: readonly number[],
+): ComparedFigure[] {
   const [left, right] = [spread(leftValues), spread(rightValues)];
   if (left === undefined || right === undefined) return [];
   const probability = rankSumProbability(leftValues, rightValues);
@@ -61,7 +65,17 @@ function compareValues(figure: Figure, leftValues: readonly number[], rightValue
   const better = right.median > left.median === (figure.higherIsBetter ?? false);
   const apart = left.max < right.min || right.max < left.min;
   const { name, text } = figure;
-  return [{ name, text, left, right, probability, verdict: told ? (better ? 'better' : 'worse') : undefined, tooFew: apart && !told }];
+  return [
+    {
+      name,
+      text,
+      left,
+      right,
+      probability,
+      verdict: told ? (better ? 'better' : 'worse') : undefined,
+      tooFew: apart && !told,
+    },
+  ];
 }
 
 /** Rows that both have, by phase and id, in the order of the left. */
@@ -69,7 +83,9 @@ export function compareRows(left: BenchResult, right: BenchResult): ComparedRow[
   return left.rows.flatMap((row) => {
     const other = right.rows.find(({ id, phase }) => id === row.id && phase === row.phase);
     if (other === undefined) return [];
-    const figures = figuresOf(row).flatMap((figure) => compareValues(figure, figure.values(row, left), figure.values(other, right)));
+    const figures = figuresOf(row).flatMap((figure) =>
+      compareValues(figure, figure.values(row, left), figure.values(other, right)),
+    );
     return figures.length === 0 ? [] : [{ row, figures }];
   });
 }

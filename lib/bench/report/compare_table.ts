@@ -87,11 +87,26 @@ export function compareTable(left: BenchResult, right: BenchResult, width: numbe
     : ['The workloads differ: these figures do not compare. Run both with the same one.'];
   const only = [...onlyIn('A', left, compared), ...onlyIn('B', right, compared)];
   return [
-    ...conditionLines([['A', [headOf(left)]], ['B', [headOf(right)]]], width),
-    ...section('', listLines(unlike, width, () => '! ')),
-    ...section('', differences.length === 0 ? ['No condition differs.'] : ['What differs', ...conditionLines(differences, width)]),
+    ...conditionLines(
+      [
+        ['A', [headOf(left)]],
+        ['B', [headOf(right)]],
+      ],
+      width,
+    ),
+    ...section(
+      '',
+      listLines(unlike, width, () => '! '),
+    ),
+    ...section(
+      '',
+      differences.length === 0 ? ['No condition differs.'] : ['What differs', ...conditionLines(differences, width)],
+    ),
     ...section('', compared.length === 0 ? ['The two have no row in common.'] : figureLines(compared, width)),
     ...section('', compared.length === 0 ? [] : listLines(ruleSentences(compared), width, () => '')),
-    ...section('', listLines(only, width, () => '- ')),
+    ...section(
+      '',
+      listLines(only, width, () => '- '),
+    ),
   ];
 }

@@ -8,7 +8,10 @@ export type Fact = readonly [key: string, value: readonly string[]];
 /** `blockBytes 4 MiB, queueDepth 16`; nothing for no options. */
 export function optionsText(writer: Readonly<Record<string, unknown>>): string {
   return Object.entries(writer)
-    .map(([name, value]) => `${name} ${name.endsWith('Bytes') && typeof value === 'number' ? sizeIn(value) : String(value)}`)
+    .map(
+      ([name, value]) =>
+        `${name} ${name.endsWith('Bytes') && typeof value === 'number' ? sizeIn(value) : String(value)}`,
+    )
     .join(', ');
 }
 

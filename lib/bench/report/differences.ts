@@ -55,6 +55,11 @@ export function differencesOf(left: BenchResult, right: BenchResult): Difference
 /** Whether both saved as many bytes, of such tensors, by as many ranks: only then their figures compare. */
 export function sameWorkload({ workload: left }: BenchResult, { workload: right }: BenchResult): boolean {
   const shape = ({ bytes, tensors, ranks, mix }: BenchResult['workload']): string =>
-    JSON.stringify([bytes, tensors, ranks, mix.map((part) => [part.group, part.dtype, part.tensors, part.bytes]).sort()]);
+    JSON.stringify([
+      bytes,
+      tensors,
+      ranks,
+      mix.map((part) => [part.group, part.dtype, part.tensors, part.bytes]).sort(),
+    ]);
   return shape(left) === shape(right);
 }

@@ -55,7 +55,8 @@ export function ratiosOf(row: Row, limit: Row | undefined): number[] {
 }
 
 function figuresOf(row: Row, limit: Row | undefined): RowFigures {
-  const over = (value: (sample: Sample) => number | undefined): Spread | undefined => spread(valuesOf(row.samples, value));
+  const over = (value: (sample: Sample) => number | undefined): Spread | undefined =>
+    spread(valuesOf(row.samples, value));
   return {
     row,
     durable: over(gigabytesPerSecond),
@@ -64,7 +65,9 @@ function figuresOf(row: Row, limit: Row | undefined): RowFigures {
     pauseSeconds: over((sample) => sample.pauseSeconds),
     cpuSecondsPerGiB: over(cpuSecondsPerGiB),
     peakBytes: over((sample) => sample.peakBytes),
-    cachedShare: over(({ cachedBytes, bytes }) => (cachedBytes === undefined ? undefined : cachedBytes / Math.max(bytes, 1))),
+    cachedShare: over(({ cachedBytes, bytes }) =>
+      cachedBytes === undefined ? undefined : cachedBytes / Math.max(bytes, 1),
+    ),
   };
 }
 

@@ -7,7 +7,14 @@ import { shareIn, shortSize, timeIn } from './units.js';
 /** Intervals of the table besides the best ones. */
 const intervalsMax = 8;
 
-export function meaningHead({ stateBytes, ranks, stepSeconds, meanTimeBetweenFailuresSeconds, saveSeconds, restoreSeconds }: Meaning): string {
+export function meaningHead({
+  stateBytes,
+  ranks,
+  stepSeconds,
+  meanTimeBetweenFailuresSeconds,
+  saveSeconds,
+  restoreSeconds,
+}: Meaning): string {
   const step = stepSeconds === undefined ? '' : ` a step takes ${timeIn(stepSeconds)},`;
   return (
     `For ${shortSize(stateBytes)} of state over ${count(ranks, 'rank')}:${step} something fails every ` +
@@ -33,7 +40,9 @@ export interface IntervalLoss {
 
 /** Some of the intervals of the points, evenly picked. */
 export function lossesByInterval({ losses }: Meaning, most = intervalsMax): IntervalLoss[] {
-  const intervals = [...new Set(losses.flatMap(({ points }) => points.map((point) => point.intervalSeconds)))].toSorted((a, b) => a - b);
+  const intervals = [...new Set(losses.flatMap(({ points }) => points.map((point) => point.intervalSeconds)))].toSorted(
+    (a, b) => a - b,
+  );
   const rows = intervals.map((intervalSeconds) => ({
     intervalSeconds,
     shares: losses.map(({ points }) => points.find((point) => point.intervalSeconds === intervalSeconds)?.lostShare),
@@ -41,14 +50,21 @@ export function lossesByInterval({ losses }: Meaning, most = intervalsMax): Inte
   const shared = rows.filter(({ shares }) => shares.every((share) => share !== undefined));
   const from = shared.length > 0 ? shared : rows;
   const picked = Math.min(most, from.length);
-  return Array.from({ length: picked }, (_, index) => from[Math.round((index * (from.length - 1)) / Math.max(1, picked - 1))]!);
+  return Array.from(
+    { length: picked },
+    (_, index) => from[Math.round((index * (from.length - 1)) / Math.max(1, picked - 1))]!,
+  );
 }
 
 function wayColumns(meaning: Meaning): Column<Loss>[] {
   return [
     { title: 'saves', text: ({ way }) => way },
     { title: 'pause a save', align: 'right', text: ({ pauseSeconds }) => timeIn(pauseSeconds) },
-    { title: 'best interval', align: 'right', text: ({ bestIntervalSeconds }) => intervalText(bestIntervalSeconds, meaning.stepSeconds) },
+    {
+      title: 'best interval',
+      align: 'right',
+      text: ({ bestIntervalSeconds }) => intervalText(bestIntervalSeconds, meaning.stepSeconds),
+    },
     { title: 'time lost then', align: 'right', text: ({ lostShare }) => shareIn(lostShare) },
   ];
 }

@@ -13,7 +13,13 @@ export interface PageData {
   readonly sweep: readonly SweepChart[];
 }
 
-export function pageData({ bench, tune }: { bench?: BenchResult | undefined; tune?: TuneResult | undefined }): PageData {
+export function pageData({
+  bench,
+  tune,
+}: {
+  bench?: BenchResult | undefined;
+  tune?: TuneResult | undefined;
+}): PageData {
   return {
     bars: bench ? barCharts(bench) : [],
     saves: bench ? saveCharts(bench) : [],

@@ -26,7 +26,11 @@ export function parseResult(text: string, path: string): BenchResult | TuneResul
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const place = issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`;
-  throw new SnapshardError('ERR_SNAPSHARD_CORRUPT', `${path} is damaged: ${place}. Measure again, or restore the file.`, { path });
+  throw new SnapshardError(
+    'ERR_SNAPSHARD_CORRUPT',
+    `${path} is damaged: ${place}. Measure again, or restore the file.`,
+    { path },
+  );
 }
 
 async function textOf(path: string): Promise<string> {
@@ -34,7 +38,12 @@ async function textOf(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     const { code: errno = '', syscall = '' } = cause as NodeJS.ErrnoException;
-    throw new SnapshardError(codeOf(errno), `${path} cannot be read: ${(cause as Error).message}`, { cause, path, errno, syscall });
+    throw new SnapshardError(codeOf(errno), `${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      path,
+      errno,
+      syscall,
+    });
   }
 }
 

@@ -5,7 +5,10 @@ import type { Fact } from './conditions.js';
 /** As `factLines`, wrapped between words. */
 export function conditionLines(facts: readonly Fact[], width: number): string[] {
   const room = width - Math.max(...facts.map(([key]) => key.length)) - 2;
-  return factLines(facts.map(([key, value]) => [key, value.flatMap((line) => wrapWords(line, room))]), width);
+  return factLines(
+    facts.map(([key, value]) => [key, value.flatMap((line) => wrapWords(line, room))]),
+    width,
+  );
 }
 
 /** A sentence each, wrapped, the lines after its first one indented. */

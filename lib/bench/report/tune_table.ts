@@ -54,7 +54,8 @@ const columns: readonly Column<Line>[] = [
   {
     title: '',
     flexible: true,
-    text: (line) => (isFigures(line) ? `${line.chosen ? '>' : ' '} ${printable(line.point.label)}` : printable(line.axis)),
+    text: (line) =>
+      isFigures(line) ? `${line.chosen ? '>' : ' '} ${printable(line.point.label)}` : printable(line.axis),
   },
   right('GB/s', ({ rate }) => medianText(rate)),
   right('min..max', ({ rate }) => (rate === undefined ? '' : rangeText(rate))),
@@ -70,10 +71,19 @@ export function tuneTable(result: TuneResult, width: number): string[] {
   const legend = `Medians and min..max of ${count(result.settings.repeat, 'round')}, durable; > is what was chosen.`;
   return [
     ...conditionLines(conditionFacts(result), width),
-    ...section('', listLines(result.target.remarks, width, () => '- ')),
+    ...section(
+      '',
+      listLines(result.target.remarks, width, () => '- '),
+    ),
     ...section('', tableLines(columns, lines, width)),
-    ...section('', listLines([legend], width, () => '')),
-    ...section('Options to use', listLines([optionsText(result.chosen)], width, () => '  ')),
+    ...section(
+      '',
+      listLines([legend], width, () => ''),
+    ),
+    ...section(
+      'Options to use',
+      listLines([optionsText(result.chosen)], width, () => '  '),
+    ),
     ...section('Findings', findingLines(result.findings, width)),
   ];
 }

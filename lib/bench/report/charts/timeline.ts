@@ -47,7 +47,9 @@ export function timelineOf(save: TracedSave): Timeline {
   const begun = shown.map((block) => fullAt(trace, block));
   const lanes = lanesOf(shown.map((block, index) => ({ start: begun[index]!, end: trace.completedSeconds[block]! })));
   const threads = [...new Set(shown.map((block) => trace.thread[block]!))].toSorted((left, right) => left - right);
-  const gathered = shown.filter((block) => trace.gatherEndSeconds[block]! >= 0 && trace.gatherStartSeconds[block]! >= 0);
+  const gathered = shown.filter(
+    (block) => trace.gatherEndSeconds[block]! >= 0 && trace.gatherStartSeconds[block]! >= 0,
+  );
   return {
     rank,
     blockBytes: trace.bytes.reduce((most, bytes) => Math.max(most, bytes), 0),
@@ -68,5 +70,11 @@ function gatherOf(trace: Trace, block: number, threads: readonly number[]): Gath
 }
 
 function requestOf(trace: Trace, block: number, lane: number, begun: number): Request {
-  return [lane, rounded(begun), rounded(trace.submittedSeconds[block]!), rounded(trace.completedSeconds[block]!), block];
+  return [
+    lane,
+    rounded(begun),
+    rounded(trace.submittedSeconds[block]!),
+    rounded(trace.completedSeconds[block]!),
+    block,
+  ];
 }

@@ -2,7 +2,14 @@ import type { BenchResult, Row, Sample } from '../../result.js';
 import { cacheSentences, legend } from '../bench_table.js';
 import type { Bar, BarChart } from '../charts/bars.js';
 import { barsHeight } from '../charts/heights.js';
-import { cpuSecondsPerGiB, figuresByPhase, gigabytesPerSecond, writtenRate, type PhaseFigures, type RowFigures } from '../figures.js';
+import {
+  cpuSecondsPerGiB,
+  figuresByPhase,
+  gigabytesPerSecond,
+  writtenRate,
+  type PhaseFigures,
+  type RowFigures,
+} from '../figures.js';
 import { rankSentences } from '../rank_spread.js';
 import type { Spread } from '../../statistics.js';
 import { digits, medianText, rangeText, shortSize, timeIn } from '../units.js';
@@ -10,7 +17,11 @@ import { figureMarkup } from './figure.js';
 import { html, type Markup } from './markup.js';
 import { tableMarkup, withRange, type HtmlColumn } from './table.js';
 
-const figure = (title: string, value: (figures: RowFigures) => Spread | undefined, text: (value: number) => string = digits): HtmlColumn<RowFigures> => ({
+const figure = (
+  title: string,
+  value: (figures: RowFigures) => Spread | undefined,
+  text: (value: number) => string = digits,
+): HtmlColumn<RowFigures> => ({
   title,
   number: true,
   cell: (figures) => {
@@ -20,7 +31,11 @@ const figure = (title: string, value: (figures: RowFigures) => Spread | undefine
 });
 
 const columns: readonly HtmlColumn<RowFigures>[] = [
-  { title: '', cell: ({ row }) => html`${row.label}${row.kind === 'limit' ? ' (limit)' : ''} <small class="range">${row.how}</small>` },
+  {
+    title: '',
+    cell: ({ row }) =>
+      html`${row.label}${row.kind === 'limit' ? ' (limit)' : ''} <small class="range">${row.how}</small>`,
+  },
   figure('durable GB/s', ({ durable }) => durable),
   figure('written GB/s', ({ written }) => written),
   figure('over the limit', ({ ratio }) => ratio),
@@ -42,13 +57,16 @@ export function tiles(phases: readonly PhaseFigures[]): Markup {
     ['CPU', ours.cpuSecondsPerGiB, (value) => `${digits(value)} s/GiB`, ''],
     ['extra memory', peakBytes, shortSize, 'beyond the tensors'],
   ];
-  return html`<dl class="tiles">${all.map(([name, value, text, remark]) =>
-    value === undefined
-      ? html``
-      : html`<div><dt>${name}</dt><dd>${text(value.median)} <small>${rangeText(value, text)}${remark === '' ? '' : `, ${remark}`}</small></dd></div>
-`,
-  )}</dl>
-`;
+  return html`<dl class="tiles">
+    ${all.map(([name, value, text, remark]) =>
+      value === undefined
+        ? html``
+        : html`<div>
+            <dt>${name}</dt>
+            <dd>${text(value.median)} <small>${rangeText(value, text)}${remark === '' ? '' : `, ${remark}`}</small></dd>
+          </div> `,
+    )}
+  </dl> `;
 }
 
 /** The table of all rows, and what it says in sentences. */
@@ -57,11 +75,18 @@ export function figuresSection(result: BenchResult, phases: readonly PhaseFigure
   const groups = phases.filter(({ rows }) => rows.length > 0).map(({ phase, rows }) => ({ title: phase, rows }));
   const sentences = [...legend(result, phases, 'over the limit'), ...rankSentences(result), ...cacheSentences(phases)];
   return html`<h2>All figures</h2>
-${tableMarkup('All figures', columns, groups, ({ row }) => row.kind === 'ours')}<ul class="note">${sentences.map((sentence) => html`<li>${sentence}</li>
-`)}</ul>
-${missing.length === 0 ? undefined : html`<h3>Not measured</h3>
-<ul class="note">${missing.map((row) => html`<li>${row.label}: ${row.missing ?? 'not measured'}</li>`)}</ul>
-`}`;
+    ${tableMarkup('All figures', columns, groups, ({ row }) => row.kind === 'ours')}
+    <ul class="note">
+      ${sentences.map((sentence) => html`<li>${sentence}</li> `)}
+    </ul>
+    ${
+      missing.length === 0
+        ? undefined
+        : html`<h3>Not measured</h3>
+            <ul class="note">
+              ${missing.map((row) => html`<li>${row.label}: ${row.missing ?? 'not measured'}</li>`)}
+            </ul> `
+    }`;
 }
 
 const titles: Readonly<Record<BarChart['phase'], string>> = {
@@ -77,9 +102,12 @@ const kinds: readonly Bar['kind'][] = ['ours', 'limit', 'rival'];
 function barsKey({ bars }: BarChart): Markup {
   const used = kinds.filter((kind) => bars.some((bar) => bar.kind === kind));
   const names = { ours: 'ours', limit: 'limit of the device', rival: 'others' };
-  const soft = bars.some(({ written }) => written) ? html`<li><span class="soft"></span>below, paler: written, not yet synced</li>` : undefined;
-  return html`<ul class="key">${used.map((kind) => html`<li><span class="${kind}"></span>${names[kind]}</li>`)}${soft}</ul>
-`;
+  const soft = bars.some(({ written }) => written)
+    ? html`<li><span class="soft"></span>below, paler: written, not yet synced</li>`
+    : undefined;
+  return html`<ul class="key">
+    ${used.map((kind) => html`<li><span class="${kind}"></span>${names[kind]}</li>`)}${soft}
+  </ul> `;
 }
 
 export function barsSection(charts: readonly BarChart[]): Markup {
@@ -115,15 +143,20 @@ const repeatColumns: readonly HtmlColumn<Repeat>[] = [
   { title: 'memory', number: true, cell: ({ sample }) => optional(sample.peakBytes, shortSize) },
 ];
 
-const optional = (value: number | undefined, text: (value: number) => string): string => (value === undefined ? '' : text(value));
+const optional = (value: number | undefined, text: (value: number) => string): string =>
+  value === undefined ? '' : text(value);
 
 /** Each measurement, by phase. */
 export function repeatsSection(result: BenchResult): Markup {
   const groups = figuresByPhase(result)
     .filter(({ rows }) => rows.length > 0)
-    .map(({ phase, rows }) => ({ title: phase, rows: rows.flatMap(({ row }) => row.samples.map((sample) => ({ row, sample }))) }));
+    .map(({ phase, rows }) => ({
+      title: phase,
+      rows: rows.flatMap(({ row }) => row.samples.map((sample) => ({ row, sample }))),
+    }));
   return html`<h2>Every round</h2>
-<details><summary>Show all measurements</summary>
-${tableMarkup('Every round', repeatColumns, groups)}</details>
-`;
+    <details>
+      <summary>Show all measurements</summary>
+      ${tableMarkup('Every round', repeatColumns, groups)}
+    </details> `;
 }

@@ -15,9 +15,18 @@ interface Figure {
 /** The frame of a chart, as high as it will be. */
 export function figureMarkup({ chart, index = 0, title, caption, summary, height, key }: Figure): Markup {
   const id = `${chart}-${index}`;
-  return html`<figure aria-labelledby="${id}"><h3 id="${id}">${title}</h3>
-<figcaption>${caption}</figcaption>${key}
-<div class="chart" data-chart="${chart}" data-index="${index}" data-height="${height}" style="height:${height}px" role="img" aria-label="${summary}"></div>
-</figure>
-`;
+  return html`<figure aria-labelledby="${id}">
+    <h3 id="${id}">${title}</h3>
+    <figcaption>${caption}</figcaption>
+    ${key}
+    <div
+      class="chart"
+      data-chart="${chart}"
+      data-index="${index}"
+      data-height="${height}"
+      style="height:${height}px"
+      role="img"
+      aria-label="${summary}"
+    ></div>
+  </figure> `;
 }

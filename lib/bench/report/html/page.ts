@@ -37,24 +37,32 @@ function contentPolicy(script: string): string {
 
 function benchBody(bench: BenchResult, data: PageData): Markup {
   const phases = figuresByPhase(bench);
-  return html`${tiles(phases)}${findingsSection(bench.findings)}${remarks(bench)}<h2>Against limits and others</h2>
-${barsSection(data.bars)}${figuresSection(bench, phases)}${savesSection(data.saves)}${meaningSection(bench.meaning, data.loss)}`;
+  return html`${tiles(phases)}${findingsSection(bench.findings)}${remarks(bench)}
+    <h2>Against limits and others</h2>
+    ${barsSection(data.bars)}${figuresSection(bench, phases)}${savesSection(data.saves)}${meaningSection(bench.meaning, data.loss)}`;
 }
 
 function tuneBody(tune: TuneResult, data: PageData): Markup {
   return html`<h2>The sweep: which options suit this target</h2>
-${sweepSection(data.sweep, tune.settings.repeat)}<h3>Options to use</h3>
-<pre>${JSON.stringify(tune.chosen, undefined, 2)}</pre>
-${findingsSection(tune.findings)}`;
+    ${sweepSection(data.sweep, tune.settings.repeat)}
+    <h3>Options to use</h3>
+    <pre>${JSON.stringify(tune.chosen, undefined, 2)}</pre>
+    ${findingsSection(tune.findings)}`;
 }
 
 function body({ bench, tune }: Results, data: PageData): Markup {
   const first = (bench ?? tune)!;
-  return html`<header><h1>${bench ? 'Checkpoints on' : 'Options for'} ${first.target.path}</h1>
-<p class="lead">${first.workload.label}. ${first.target.fileSystem} on ${first.target.source}${first.target.device === undefined ? '' : `, ${first.target.device}`}. ${timeText(new Date(first.createdAt))} UTC.</p></header>
-<noscript><p class="note">The charts need JavaScript; the tables say the same.</p></noscript>
-${bench && benchBody(bench, data)}${tune && tuneBody(tune, data)}${bench && conditionsSection(bench, 'Conditions')}${tune && conditionsSection(tune, bench ? 'Conditions of the sweep' : 'Conditions')}${bench && repeatsSection(bench)}
-<footer>Made by snapshard ${first.versions.snapshard ?? ''}: <code>${first.command.join(' ')}</code></footer>`;
+  return html`<header>
+      <h1>${bench ? 'Checkpoints on' : 'Options for'} ${first.target.path}</h1>
+      <p class="lead">
+        ${first.workload.label}. ${first.target.fileSystem} on
+        ${first.target.source}${first.target.device === undefined ? '' : `, ${first.target.device}`}.
+        ${timeText(new Date(first.createdAt))} UTC.
+      </p>
+    </header>
+    <noscript><p class="note">The charts need JavaScript; the tables say the same.</p></noscript>
+    ${bench && benchBody(bench, data)}${tune && tuneBody(tune, data)}${bench && conditionsSection(bench, 'Conditions')}${tune && conditionsSection(tune, bench ? 'Conditions of the sweep' : 'Conditions')}${bench && repeatsSection(bench)}
+    <footer>Made by snapshard ${first.versions.snapshard ?? ''}: <code>${first.command.join(' ')}</code></footer>`;
 }
 
 /**
@@ -69,24 +77,27 @@ export function htmlPage(results: Results): string {
   const data = pageData(results);
   const script = readScript();
   return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(script)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="snapshard ${first.versions.snapshard ?? ''}">
-<link rel="icon" href="data:,">
-<title>Snapshard: checkpoints on ${first.target.path}</title>
-<style>${verbatim(style)}</style>
-</head>
-<body>
-<main>
-${body(results, data)}
-</main>
-<script type="application/json" id="data">${jsonMarkup(data)}</script>
-<script>${verbatim(script)}</script>
-</body>
-</html>
-`.text;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="${contentPolicy(script)}" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="generator" content="snapshard ${first.versions.snapshard ?? ''}" />
+        <link rel="icon" href="data:," />
+        <title>Snapshard: checkpoints on ${first.target.path}</title>
+        <style>
+          ${verbatim(style)}
+        </style>
+      </head>
+      <body>
+        <main>${body(results, data)}</main>
+        <script type="application/json" id="data">
+          ${jsonMarkup(data)}
+        </script>
+        <script>
+          ${verbatim(script)};
+        </script>
+      </body>
+    </html> `.text;
 }

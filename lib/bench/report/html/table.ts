@@ -20,25 +20,42 @@ function classOf<Row>(column: HtmlColumn<Row>): string {
 
 function rowMarkup<Row>(columns: readonly HtmlColumn<Row>[], row: Row, isOurs: boolean): Markup {
   const [first, ...others] = columns;
-  return html`<tr class="${isOurs ? 'ours' : ''}"><th scope="row" class="${classOf(first!)}">${first!.cell(row)}</th>${others.map(
-    (column) => html`<td class="${classOf(column)}">${column.cell(row)}</td>`,
-  )}</tr>
-`;
+  return html`<tr class="${isOurs ? 'ours' : ''}">
+    <th scope="row" class="${classOf(first!)}">${first!.cell(row)}</th>
+    ${others.map((column) => html`<td class="${classOf(column)}">${column.cell(row)}</td>`)}
+  </tr> `;
 }
 
 /** A table that scrolls by itself where the page is narrower. Columns that are empty in all rows are left out. */
-export function tableMarkup<Row>(caption: string, columns: readonly HtmlColumn<Row>[], groups: readonly RowGroup<Row>[], isOurs: (row: Row) => boolean = () => false): Markup {
+export function tableMarkup<Row>(
+  caption: string,
+  columns: readonly HtmlColumn<Row>[],
+  groups: readonly RowGroup<Row>[],
+  isOurs: (row: Row) => boolean = () => false,
+): Markup {
   const isEmpty = (cell: string | Markup): boolean => (typeof cell === 'string' ? cell : cell.text) === '';
   const used = columns.filter((column) => groups.some(({ rows }) => rows.some((row) => !isEmpty(column.cell(row)))));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
-<thead><tr>${used.map((column) => html`<th scope="col" class="${classOf(column)}">${column.title}</th>`)}</tr></thead>
-${groups.map(
-  ({ title, rows }) => html`<tbody>
-${title === undefined ? undefined : html`<tr><th scope="rowgroup" colspan="${used.length}">${title}</th></tr>
-`}${rows.map((row) => rowMarkup(used, row, isOurs(row)))}</tbody>
-`,
-)}</table></div>
-`;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
+    <table>
+      <thead>
+        <tr>
+          ${used.map((column) => html`<th scope="col" class="${classOf(column)}">${column.title}</th>`)}
+        </tr>
+      </thead>
+      ${groups.map(
+        ({ title, rows }) =>
+          html`<tbody>
+            ${
+              title === undefined
+                ? undefined
+                : html`<tr>
+                    <th scope="rowgroup" colspan="${used.length}">${title}</th>
+                  </tr> `
+            }${rows.map((row) => rowMarkup(used, row, isOurs(row)))}
+          </tbody> `,
+      )}
+    </table>
+  </div> `;
 }
 
 /** A median, its range in grey beside it. */

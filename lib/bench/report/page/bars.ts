@@ -1,7 +1,17 @@
 import type { Bar, BarChart } from '../charts/bars.js';
 import { digits, rangeText } from '../units.js';
 import { group, line, plotArea, rectangle, text, type Api, type Params, type Shape } from './shapes.js';
-import { axisText, base, bottomAxis, colour, fontFamily, isNarrow, labelText, type ChartOption, type Room } from './theme.js';
+import {
+  axisText,
+  base,
+  bottomAxis,
+  colour,
+  fontFamily,
+  isNarrow,
+  labelText,
+  type ChartOption,
+  type Room,
+} from './theme.js';
 
 const fills: Readonly<Record<Bar['kind'], { readonly full: string; readonly soft: string }>> = {
   ours: { full: colour.ours, soft: colour.oursSoft },
@@ -19,12 +29,14 @@ function drawBar(bar: Bar, index: number, api: Api, end: number): Shape {
   const { durable, written } = bar;
   const top = middle - 14;
   const marks = [rectangle({ x: left, y: top, width: at(durable.median) - left, height: 16 }, { fill: full })];
-  if (written) marks.push(rectangle({ x: left, y: top + 17, width: at(written.median) - left, height: 8 }, { fill: soft, stroke: full, lineWidth: 0.5 }));
-  return group([
-    ...marks,
-    ...whisker(at(durable.min), at(durable.max), top + 8),
-    ...numbers(bar, end, top + 8),
-  ]);
+  if (written)
+    marks.push(
+      rectangle(
+        { x: left, y: top + 17, width: at(written.median) - left, height: 8 },
+        { fill: soft, stroke: full, lineWidth: 0.5 },
+      ),
+    );
+  return group([...marks, ...whisker(at(durable.min), at(durable.max), top + 8), ...numbers(bar, end, top + 8)]);
 }
 
 /** Beside the plot, below each other: the median, and its ratio to the limit. */
@@ -70,7 +82,10 @@ function headSeries(ratios: boolean): ChartOption {
     renderItem: (params: Params): Shape => {
       const { x, y, width } = plotArea(params);
       const style = { fill: colour.muted, font: `12px ${fontFamily}`, align: 'right' };
-      return group([text(x + width + 42, y - 12, 'GB/s', style), ...(ratios ? [text(x + width + 92, y - 12, 'of limit', style)] : [])]);
+      return group([
+        text(x + width + 42, y - 12, 'GB/s', style),
+        ...(ratios ? [text(x + width + 92, y - 12, 'of limit', style)] : []),
+      ]);
     },
   };
 }
@@ -85,6 +100,20 @@ function tooltipOf(bar: Bar): string {
   ].join('\n');
 }
 
+const labelAxis = (bars: readonly Bar[], labelWidth: number): ChartOption => ({
+  type: 'category',
+  inverse: true,
+  data: bars.map(({ label }) => label),
+  axisLine: { lineStyle: { color: colour.muted } },
+  axisTick: { show: false },
+  axisLabel: { ...labelText, lineHeight: 14, width: labelWidth, overflow: 'break' },
+});
+
+function axisName(bars: readonly Bar[], narrow: boolean): string {
+  const both = bars.some(({ written }) => written !== undefined) && !narrow;
+  return both ? 'GB/s: durable, and the range of the rounds; below and paler: written, not yet synced' : 'GB/s';
+}
+
 /** Rates of one phase: ours, limits and rivals, with the spread of the durable ones. */
 export function barsOption({ bars, limit }: BarChart, room: Room): ChartOption {
   const narrow = isNarrow(room);
@@ -93,16 +122,21 @@ export function barsOption({ bars, limit }: BarChart, room: Room): ChartOption {
   return {
     ...base,
     grid: { left: labelWidth + 12, right: 100, top: 22, bottom: 50 },
-    tooltip: { ...(base.tooltip as object), trigger: 'item', formatter: ({ dataIndex }: { dataIndex: number }) => tooltipOf(bars[dataIndex]!) },
-    xAxis: { ...bottomAxis({ name: 'GB/s' }), type: 'value', min: 0, max: most, splitNumber: narrow ? 3 : 5, axisLabel: { ...axisText, showMaxLabel: false }, splitLine: { lineStyle: { color: colour.grid } } },
-    yAxis: {
-      type: 'category',
-      inverse: true,
-      data: bars.map(({ label }) => label),
-      axisLine: { lineStyle: { color: colour.muted } },
-      axisTick: { show: false },
-      axisLabel: { ...labelText, lineHeight: 14, width: labelWidth, overflow: 'break' },
+    tooltip: {
+      ...(base.tooltip as object),
+      trigger: 'item',
+      formatter: ({ dataIndex }: { dataIndex: number }) => tooltipOf(bars[dataIndex]!),
     },
+    xAxis: {
+      ...bottomAxis({ name: axisName(bars, narrow) }),
+      type: 'value',
+      min: 0,
+      max: most,
+      splitNumber: narrow ? 3 : 5,
+      axisLabel: { ...axisText, showMaxLabel: false },
+      splitLine: { lineStyle: { color: colour.grid } },
+    },
+    yAxis: labelAxis(bars, labelWidth),
     series: [
       headSeries(limit !== undefined),
       ...(limit ? [limitSeries(limit)] : []),

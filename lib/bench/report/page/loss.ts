@@ -1,6 +1,17 @@
 import type { LossChart, LossCurve } from '../charts/loss.js';
 import { shareIn, timeIn } from '../units.js';
-import { base, axisText, bottomAxis, colour, isNarrow, labelText, leftAxis, lineLegend, type ChartOption, type Room } from './theme.js';
+import {
+  base,
+  axisText,
+  bottomAxis,
+  colour,
+  isNarrow,
+  labelText,
+  leftAxis,
+  lineLegend,
+  type ChartOption,
+  type Room,
+} from './theme.js';
 
 const looks = {
   blocking: { color: colour.rival, type: [6, 4], symbol: 'diamond' },
@@ -9,9 +20,20 @@ const looks = {
 
 function seriesOf({ way, points, best }: LossCurve, narrow: boolean): ChartOption[] {
   const { color, type, symbol } = looks[way];
-  const words = narrow ? `${timeIn(best[0])}: ${shareIn(best[1])}` : `best every ${timeIn(best[0])}: ${shareIn(best[1])} lost`;
+  const words = narrow
+    ? `${timeIn(best[0])}: ${shareIn(best[1])}`
+    : `best every ${timeIn(best[0])}: ${shareIn(best[1])} lost`;
   return [
-    { name: `${way} saves`, type: 'line', data: points, symbol: 'none', smooth: 0.2, lineStyle: { color, type, width: 2 }, itemStyle: { color }, emphasis: { disabled: true } },
+    {
+      name: `${way} saves`,
+      type: 'line',
+      data: points,
+      symbol: 'none',
+      smooth: 0.2,
+      lineStyle: { color, type, width: 2 },
+      itemStyle: { color },
+      emphasis: { disabled: true },
+    },
     {
       name: `${way} saves`,
       type: 'scatter',
@@ -19,7 +41,15 @@ function seriesOf({ way, points, best }: LossCurve, narrow: boolean): ChartOptio
       symbolSize: 13,
       data: [best],
       itemStyle: { color, borderColor: colour.ink, borderWidth: 1 },
-      label: { ...labelText, show: true, position: 'top', distance: 9, textBorderColor: colour.surface, textBorderWidth: 3, formatter: words },
+      label: {
+        ...labelText,
+        show: true,
+        position: 'top',
+        distance: 9,
+        textBorderColor: colour.surface,
+        textBorderWidth: 3,
+        formatter: words,
+      },
       emphasis: { disabled: true },
       z: 5,
     },
@@ -31,7 +61,8 @@ interface Hovered {
   readonly value: readonly [number, number];
 }
 
-const tooltipOf = ({ seriesName, value }: Hovered): string => `${seriesName} every ${timeIn(value[0])}\n${shareIn(value[1])} of the time lost`;
+const tooltipOf = ({ seriesName, value }: Hovered): string =>
+  `${seriesName} every ${timeIn(value[0])}\n${shareIn(value[1])} of the time lost`;
 
 /** The most that is of interest: four times what the worse of the best intervals loses. */
 function highest({ curves }: LossChart): number {
@@ -54,10 +85,27 @@ export function lossOption(chart: LossChart, room: Room): ChartOption {
       type: 'log',
       min: Math.min(...intervals),
       max: Math.max(...intervals),
-      axisLabel: { ...axisText, customValues: ticks(Math.min(...intervals), Math.max(...intervals), narrow), formatter: timeIn },
-      axisTick: { customValues: ticks(Math.min(...intervals), Math.max(...intervals), narrow), lineStyle: { color: colour.muted } },
+      axisLabel: {
+        ...axisText,
+        customValues: ticks(Math.min(...intervals), Math.max(...intervals), narrow),
+        formatter: timeIn,
+      },
+      axisTick: {
+        customValues: ticks(Math.min(...intervals), Math.max(...intervals), narrow),
+        lineStyle: { color: colour.muted },
+      },
     },
-    yAxis: { ...leftAxis({ name: 'time lost' }), type: 'value', min: 0, max: highest(chart), axisLabel: { ...axisText, formatter: (share: number) => `${Number((share * 100).toPrecision(3))} %`, showMaxLabel: false } },
+    yAxis: {
+      ...leftAxis({ name: 'time lost' }),
+      type: 'value',
+      min: 0,
+      max: highest(chart),
+      axisLabel: {
+        ...axisText,
+        formatter: (share: number) => `${Number((share * 100).toPrecision(3))} %`,
+        showMaxLabel: false,
+      },
+    },
     series: chart.curves.flatMap((curve) => seriesOf(curve, narrow)),
   };
 }

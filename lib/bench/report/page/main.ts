@@ -22,7 +22,11 @@ function optionOf({ dataset }: Element, room: Room): ChartOption {
     case 'bars':
       return barsOption(data.bars[index]!, room);
     case 'throughput':
-      return throughputOption(save, data.saves.filter((other) => other !== save), room);
+      return throughputOption(
+        save,
+        data.saves.filter((other) => other !== save),
+        room,
+      );
     case 'timeline':
       return timelineOption(save.timeline, room);
     case 'loss':
@@ -44,7 +48,7 @@ function draw(element: Element): void {
   if (room.width === 0) return;
   let chart = charts.get(element);
   if (chart === undefined) {
-    chart = init(element as never, null, { renderer: 'svg', ...room });
+    chart = init(element, null, { renderer: 'svg', ...room });
     charts.set(element, chart);
   } else {
     chart.resize(room);
@@ -72,7 +76,8 @@ for (const element of elements) {
 }
 
 choice?.addEventListener('change', () => {
-  for (const element of elements) if (element.dataset.chart === 'throughput' || element.dataset.chart === 'timeline') draw(element);
+  for (const element of elements)
+    if (element.dataset.chart === 'throughput' || element.dataset.chart === 'timeline') draw(element);
 });
 
 let closed: Disclosure[] = [];

@@ -32,7 +32,7 @@ export const text = (x: number, y: number, words: string, style: object): Shape 
 });
 
 /** Elements of one datum. */
-export const group = (children: readonly Shape[]): Shape => ({ type: 'group', children: [...children] }) as Shape;
+export const group = (children: readonly Shape[]): Shape => ({ type: 'group', children: [...children] });
 
 /** The part of a stretch that lies within the plot; `undefined` where none does. */
 export function within(from: number, to: number, area: Area): { x: number; width: number } | undefined {

@@ -4,7 +4,11 @@ import { group, line, type Api, type Params, type Shape } from './shapes.js';
 import { axisText, base, colour, labelText, leftAxis, type ChartOption } from './theme.js';
 
 const tooltipOf = ({ label, rate, cpuSecondsPerGiB, chosen }: SweepPoint): string =>
-  [`${label}${chosen ? ', chosen' : ''}`, `${digits(rate.median)} GB/s, ${rangeText(rate)}`, `${digits(cpuSecondsPerGiB)} CPU s/GiB`].join('\n');
+  [
+    `${label}${chosen ? ', chosen' : ''}`,
+    `${digits(rate.median)} GB/s, ${rangeText(rate)}`,
+    `${digits(cpuSecondsPerGiB)} CPU s/GiB`,
+  ].join('\n');
 
 function whiskers(points: readonly SweepPoint[]): ChartOption {
   return {
@@ -17,7 +21,11 @@ function whiskers(points: readonly SweepPoint[]): ChartOption {
       const [x = 0, top = 0] = api.coord([params.dataIndex, rate.max]);
       const bottom = api.coord([params.dataIndex, rate.min])[1]!;
       const style = { stroke: colour.ink, lineWidth: 1.2 };
-      return group([line(x, top, x, bottom, style), line(x - 4, top, x + 4, top, style), line(x - 4, bottom, x + 4, bottom, style)]);
+      return group([
+        line(x, top, x, bottom, style),
+        line(x - 4, top, x + 4, top, style),
+        line(x - 4, bottom, x + 4, bottom, style),
+      ]);
     },
     z: 2,
   };
@@ -40,7 +48,15 @@ function rateSeries(points: readonly SweepPoint[]): ChartOption {
       value: rate.median,
       symbol: chosen ? 'diamond' : 'circle',
       symbolSize: chosen ? 15 : 7,
-      label: { ...labelText, show: chosen, formatter: `chosen: ${digits(rate.median)}`, position: 'bottom', distance: 10, textBorderColor: colour.surface, textBorderWidth: 3 },
+      label: {
+        ...labelText,
+        show: chosen,
+        formatter: `chosen: ${digits(rate.median)}`,
+        position: 'bottom',
+        distance: 10,
+        textBorderColor: colour.surface,
+        textBorderWidth: 3,
+      },
     })),
     lineStyle: { color: colour.ours, width: 2 },
     itemStyle: { color: colour.ours, borderColor: colour.surface, borderWidth: 1 },
@@ -58,13 +74,28 @@ export function sweepOption({ points }: SweepChart): ChartOption {
       { left: 48, right: 16, top: 34, height: 142 },
       { left: 48, right: 16, top: 212, height: 52 },
     ],
-    tooltip: { ...(base.tooltip as object), trigger: 'axis', formatter: (hovered: readonly { dataIndex: number }[]) => tooltipOf(points[hovered[0]?.dataIndex ?? 0]!) },
+    tooltip: {
+      ...(base.tooltip as object),
+      trigger: 'axis',
+      formatter: (hovered: readonly { dataIndex: number }[]) => tooltipOf(points[hovered[0]?.dataIndex ?? 0]!),
+    },
     xAxis: [categoryAxis(points, 0, false), categoryAxis(points, 1, true)],
     yAxis: [{ ...leftAxis({ name: 'GB/s, durable' }), type: 'value', gridIndex: 0, min: 0 }, quiet],
     series: [
       whiskers(points),
       rateSeries(points),
-      { name: 'CPU', type: 'bar', xAxisIndex: 1, yAxisIndex: 1, barMaxWidth: 22, data: points.map(({ cpuSecondsPerGiB, chosen }) => ({ value: cpuSecondsPerGiB, itemStyle: { color: chosen ? colour.ours : colour.oursSoft } })), emphasis: { disabled: true } },
+      {
+        name: 'CPU',
+        type: 'bar',
+        xAxisIndex: 1,
+        yAxisIndex: 1,
+        barMaxWidth: 22,
+        data: points.map(({ cpuSecondsPerGiB, chosen }) => ({
+          value: cpuSecondsPerGiB,
+          itemStyle: { color: chosen ? colour.ours : colour.oursSoft },
+        })),
+        emphasis: { disabled: true },
+      },
     ],
   };
 }

@@ -17,7 +17,8 @@ export const colour = {
   shade: 'var(--shade)',
 } as const;
 
-export const fontFamily = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+/** Without quotes: they would end the attributes of a drawing that is made outside of a browser. */
+export const fontFamily = 'system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif';
 
 /** A chart as ECharts takes it. */
 export type ChartOption = Record<string, unknown>;
@@ -83,5 +84,11 @@ export function bottomAxis({ name }: AxisName): ChartOption {
 
 /** Its name stands above its end. */
 export function leftAxis({ name }: AxisName): ChartOption {
-  return { ...common, name, nameLocation: 'end', nameGap: 10, nameTextStyle: { ...axisText, align: 'left', padding: [0, 0, 0, -30] } };
+  return {
+    ...common,
+    name,
+    nameLocation: 'end',
+    nameGap: 10,
+    nameTextStyle: { ...axisText, align: 'left', padding: [0, 0, 0, -30] },
+  };
 }

@@ -1,6 +1,17 @@
 import type { SaveChart } from '../charts/saves.js';
 import { digits, timeIn } from '../units.js';
-import { axisText, base, bottomAxis, colour, isNarrow, labelText, leftAxis, lineLegend, type ChartOption, type Room } from './theme.js';
+import {
+  axisText,
+  base,
+  bottomAxis,
+  colour,
+  isNarrow,
+  labelText,
+  leftAxis,
+  lineLegend,
+  type ChartOption,
+  type Room,
+} from './theme.js';
 
 const dashes = ['solid', [6, 3], [2, 3], [8, 3, 2, 3], [12, 4], [4, 6], [1, 2], [10, 2, 2, 2]] as const;
 
@@ -18,7 +29,10 @@ const stretch = (name: string, from: number, to: number, fill: string, row: numb
 ];
 
 /** Written until here, then synced, then published; and when the tensors were free to change. */
-function phaseMarks({ stagedSeconds, writtenSeconds, durableSeconds, seconds, limit }: SaveChart, narrow: boolean): ChartOption {
+function phaseMarks(
+  { stagedSeconds, writtenSeconds, durableSeconds, seconds, limit }: SaveChart,
+  narrow: boolean,
+): ChartOption {
   const label = { ...labelText, ...halo, position: 'insideTopLeft', show: !narrow };
   return {
     markArea: {
@@ -33,8 +47,22 @@ function phaseMarks({ stagedSeconds, writtenSeconds, durableSeconds, seconds, li
       silent: true,
       symbol: 'none',
       data: [
-        { name: 'staged', xAxis: stagedSeconds, lineStyle: { color: colour.alert, type: 'dashed', width: 1.5 }, label: { ...labelText, color: colour.alert, formatter: 'staged', position: 'insideEndTop' } },
-        ...(limit ? [{ name: 'limit', yAxis: limit.rate, lineStyle: { color: colour.ink, type: [4, 4], width: 1 }, label: { ...labelText, ...halo, formatter: limit.label, position: 'insideStartTop' } }] : []),
+        {
+          name: 'staged',
+          xAxis: stagedSeconds,
+          lineStyle: { color: colour.alert, type: 'dashed', width: 1.5 },
+          label: { ...labelText, color: colour.alert, formatter: 'staged', position: 'insideEndTop' },
+        },
+        ...(limit
+          ? [
+              {
+                name: 'limit',
+                yAxis: limit.rate,
+                lineStyle: { color: colour.ink, type: [4, 4], width: 1 },
+                label: { ...labelText, ...halo, formatter: limit.label, position: 'insideStartTop' },
+              },
+            ]
+          : []),
       ],
     },
   };
@@ -47,7 +75,11 @@ function rankSeries({ ranks, binSeconds }: SaveChart): ChartOption[] {
     step: 'end',
     symbol: 'none',
     data: steps(rates, binSeconds),
-    lineStyle: { color: index % 2 === 0 ? colour.rival : colour.limit, width: 1.4, type: dashes[index % dashes.length] },
+    lineStyle: {
+      color: index % 2 === 0 ? colour.rival : colour.limit,
+      width: 1.4,
+      type: dashes[index % dashes.length],
+    },
     itemStyle: { color: index % 2 === 0 ? colour.rival : colour.limit },
     emphasis: { disabled: true },
   }));
@@ -68,7 +100,11 @@ function otherSeries(others: readonly SaveChart[]): ChartOption[] {
   }));
 }
 
-type Hovered = readonly { readonly seriesName?: string; readonly axisValue?: number; readonly value?: readonly number[] }[];
+type Hovered = readonly {
+  readonly seriesName?: string;
+  readonly axisValue?: number;
+  readonly value?: readonly number[];
+}[];
 
 function tooltipOf(points: Hovered, binSeconds: number): string {
   const own = points.filter(({ seriesName }) => seriesName !== 'other rounds');
@@ -98,10 +134,23 @@ export function throughputOption(save: SaveChart, others: readonly SaveChart[], 
   };
   return {
     ...base,
-    legend: { ...lineLegend, data: [total.name, ...save.ranks.map(({ label }) => label), ...(others.length > 0 ? ['other rounds'] : [])] },
+    legend: {
+      ...lineLegend,
+      data: [total.name, ...save.ranks.map(({ label }) => label), ...(others.length > 0 ? ['other rounds'] : [])],
+    },
     grid: { left: 44, right: 16, top: narrow ? 78 : 56, bottom: 46 },
-    tooltip: { ...(base.tooltip as object), trigger: 'axis', formatter: (points: Hovered) => tooltipOf(points, save.binSeconds) },
-    xAxis: { ...bottomAxis({ name: 'seconds since save() was called' }), type: 'value', min: 0, max: until, axisLabel: { ...axisText, showMaxLabel: false } },
+    tooltip: {
+      ...(base.tooltip as object),
+      trigger: 'axis',
+      formatter: (points: Hovered) => tooltipOf(points, save.binSeconds),
+    },
+    xAxis: {
+      ...bottomAxis({ name: 'seconds since save() was called' }),
+      type: 'value',
+      min: 0,
+      max: until,
+      axisLabel: { ...axisText, showMaxLabel: false },
+    },
     yAxis: { ...leftAxis({ name: `GB/s, by ${timeIn(save.binSeconds)}` }), type: 'value', min: 0 },
     series: [...otherSeries(others), ...rankSeries(save), total],
   };

@@ -24,14 +24,29 @@ function phaseEvents({ rank, trace }: RankTrace, round: number, at: number): Tra
   const slices = phases.flatMap(([name, from, to]) =>
     to < from ? [] : [completeEvent({ name, cat: 'phase', pid: rank, tid: phaseLane, start: at + from, end: at + to })],
   );
-  const staged: TraceEvent = { name: 'staged', cat: 'phase', ph: 'i', s: 'p', pid: rank, tid: phaseLane, ts: nanoseconds(at + stagedSeconds) / 1000 };
+  const staged: TraceEvent = {
+    name: 'staged',
+    cat: 'phase',
+    ph: 'i',
+    s: 'p',
+    pid: rank,
+    tid: phaseLane,
+    ts: nanoseconds(at + stagedSeconds) / 1000,
+  };
   return [...slices, staged];
 }
 
 /** Names of processes and lanes, and their order from top to bottom. */
 function nameEvents(events: readonly TraceEvent[]): TraceEvent[] {
   const lanes = new Map(events.filter(({ ph }) => ph === 'X').map(({ pid, tid }) => [`${pid}/${tid}`, { pid, tid }]));
-  const named = (name: string, pid: number, tid: number, args: TraceEvent['args']): TraceEvent => ({ name, ph: 'M', pid, tid, ts: 0, args: args! });
+  const named = (name: string, pid: number, tid: number, args: TraceEvent['args']): TraceEvent => ({
+    name,
+    ph: 'M',
+    pid,
+    tid,
+    ts: 0,
+    args: args!,
+  });
   const ranks = [...new Set(events.map(({ pid }) => pid))].flatMap((rank) => [
     named('process_name', rank, 0, { name: `rank ${rank}` }),
     named('process_sort_index', rank, 0, { sort_index: rank }),

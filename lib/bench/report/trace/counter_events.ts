@@ -21,7 +21,12 @@ const counter = (pid: number, name: string, seconds: number, args: Readonly<Reco
 export function inFlight({ trace }: RankTrace): { seconds: number; bytes: number }[] {
   const changes = trace.bytes.flatMap((bytes, block) => {
     const [submitted, completed] = [trace.submittedSeconds[block]!, trace.completedSeconds[block]!];
-    return submitted < 0 || completed < 0 ? [] : [{ seconds: submitted, bytes }, { seconds: completed, bytes: -bytes }];
+    return submitted < 0 || completed < 0
+      ? []
+      : [
+          { seconds: submitted, bytes },
+          { seconds: completed, bytes: -bytes },
+        ];
   });
   let now = 0;
   return changes
@@ -30,8 +35,12 @@ export function inFlight({ trace }: RankTrace): { seconds: number; bytes: number
 }
 
 export function counterEvents(rank: RankTrace, at: number, { values, binSeconds, at: first }: Rates): TraceEvent[] {
-  const rates = values.map((value, bin) => counter(rank.rank, 'GB/s', first + bin * binSeconds, { 'GB/s': Number(value.toFixed(4)) }));
+  const rates = values.map((value, bin) =>
+    counter(rank.rank, 'GB/s', first + bin * binSeconds, { 'GB/s': Number(value.toFixed(4)) }),
+  );
   const last = counter(rank.rank, 'GB/s', first + values.length * binSeconds, { 'GB/s': 0 });
-  const flight = inFlight(rank).map(({ seconds, bytes }) => counter(rank.rank, 'bytes in flight', at + seconds, { bytes }));
+  const flight = inFlight(rank).map(({ seconds, bytes }) =>
+    counter(rank.rank, 'bytes in flight', at + seconds, { bytes }),
+  );
   return [...flight, ...rates, last];
 }

@@ -8,7 +8,9 @@ export interface Span {
  * many lanes are used as spans overlap at the most.
  */
 export function lanesOf(spans: readonly Span[]): number[] {
-  const order = spans.map((_, index) => index).toSorted((left, right) => spans[left]!.start - spans[right]!.start || left - right);
+  const order = spans
+    .map((_, index) => index)
+    .toSorted((left, right) => spans[left]!.start - spans[right]!.start || left - right);
   const lanes = new Array<number>(spans.length).fill(0);
   const freeFrom: number[] = [];
   for (const index of order) {
