@@ -1,15 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { copyLimits, readLimits, saveLimits } from './limits.js';
-import { entriesOf, runRounds, type Plan, type Surroundings } from './rounds.js';
 import { findings } from './findings.js';
 import { fioMissing, fioMode, type FioMode } from './fio.js';
 import { jobMeaning } from './job.js';
+import { copyLimits, readLimits, saveLimits } from './limits.js';
 import { describeMachine, versions } from './machine.js';
 import { ownReads, ownSave, scheduledSave } from './own.js';
 import type { PythonCheck } from './python.js';
 import type { BenchResult } from './result.js';
 import { needPython, rivalEntries } from './rivals.js';
 import type { Room } from './room.js';
+import { entriesOf, runRounds, type Plan, type Surroundings } from './rounds.js';
 import type { BenchSettings } from './settings.js';
 import { describeTarget } from './target.js';
 import { describeWorkload } from './workload.js';

@@ -2,7 +2,7 @@
 import { isNetwork, medianOf, ownRow, rateOf, ratioToLimit, traceOf } from './finding_facts.js';
 import type { Finding, MeasuredResult } from './findings.js';
 import { limitOf } from './report/figures.js';
-import { digits, shareIn } from './report/units.js';
+import { digits, shareIn, timeIn } from './report/units.js';
 import type { Row } from './result.js';
 
 /** As near to what a raw loop gets as two runs of that loop are to each other. */
@@ -13,11 +13,12 @@ const syncShareMin = 0.2;
 const busyShareMin = 0.85;
 /** Of that, spent on copying alone, where memory is what is slow. */
 const copyShareMin = 0.75;
+const shortSeconds = 0.25;
 
 export const saveFinding: Finding = (result) => {
   const row = ownRow(result, 'save');
   if (row === undefined) return undefined;
-  const causes: Cause[] = [device, pageCache, sync, threads, engine, unknown];
+  const causes: Cause[] = [device, short, pageCache, sync, threads, engine, unknown];
   for (const cause of causes) {
     const sentence = cause(row, result);
     if (sentence !== undefined) return sentence;
@@ -38,6 +39,16 @@ const device: Cause = (row, result) => {
   return (
     `${what} is the limit: saves reach ${digits(rateOf(row))} GB/s, ${shareIn(ratio)} of the ${digits(rateOf(limit))} GB/s ` +
     `of ${limit.label}; ${change}.`
+  );
+};
+
+/** What every save costs, whatever its size: files made, manifests, syncs, a rename. */
+const short: Cause = (row) => {
+  const seconds = medianOf(row, (sample) => sample.seconds);
+  if (seconds === undefined || seconds >= shortSeconds) return undefined;
+  return (
+    `Saves took ${timeIn(seconds)} each, too short to tell what limits this target: much of that is what any save costs, ` +
+    'whatever its size; measure with more --bytes.'
   );
 };
 

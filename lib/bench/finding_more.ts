@@ -14,6 +14,8 @@ const steadyRatioMax = 1.6;
 const steadySamplesMin = 3;
 /** Of a save, that training stands still. */
 const pauseShareMin = 0.4;
+/** Of a rank's bytes, staging memory of which holds up nobody for long. */
+const fitsShare = 0.8;
 
 export const coldFinding: Finding = (result) => {
   const row = ownRow(result, 'restore cold');
@@ -72,7 +74,7 @@ export const pauseFinding: Finding = (result) => {
   const share = row && medianOf(row, ({ pauseSeconds, seconds }) => pauseSeconds === undefined ? undefined : pauseSeconds / seconds);
   const rankBytes = row && medianOf(row, ({ ranks }) => Math.max(...ranks.map(({ bytes }) => bytes)));
   if (pause === undefined || share === undefined || rankBytes === undefined) return undefined;
-  if (share < pauseShareMin || !(stagingBytes < rankBytes)) return undefined;
+  if (share < pauseShareMin || !(stagingBytes < rankBytes * fitsShare)) return undefined;
   return (
     `Training stands still for ${timeIn(pause)} of a save, since ${shortSize(rankBytes)} do not fit in ${shortSize(stagingBytes)} of ` +
     `staging memory: where there is more, --staging shortens it, down to the time that copying them takes.`

@@ -5,8 +5,9 @@ import { runTogether, scriptBeside, type TogetherOptions } from './child.js';
 import type { CopyEntry, Outcome, ReadEntry, SavedFiles, SaveEntry } from './entry.js';
 import { fioBlockBytes, runFio, runFioRead, type FioMode, type FioResult } from './fio.js';
 import { togetherSample } from './measured.js';
+import type { ProbeDrive } from './probe.js';
 import type { ProbeAnswer, ProbeInput } from './probe_trial.js';
-import { copyThreads, type BenchSettings } from './settings.js';
+import { copyThreads, readBlockBytesMin, type BenchSettings } from './settings.js';
 import { describeWorkload } from './workload.js';
 
 const script = scriptBeside(import.meta.url, 'probe_trial');
@@ -21,8 +22,7 @@ async function probe(inputs: readonly ProbeInput[], options: TogetherOptions): P
 }
 
 /** Direct, whatever the writer was told: it is the device's limit. */
-function probeOptions(settings: BenchSettings) {
-  const { blockBytes, queueDepth, engine } = settings.writer;
+function driveOf({ writer: { blockBytes, queueDepth, engine } }: BenchSettings): ProbeDrive {
   return { blockBytes, queueDepth, engine, direct: true };
 }
 
@@ -31,7 +31,7 @@ export function saveLimits(settings: BenchSettings, fio: FioMode | string): Save
   const { ranks } = settings.spec;
   const { bytes } = describeWorkload(settings.spec);
   const own = Math.max(wholeBytes, Math.floor(bytes / ranks / wholeBytes) * wholeBytes);
-  const options = probeOptions(settings);
+  const drive = driveOf(settings);
   return [
     {
       row: { id: 'raw', kind: 'limit', phase: 'save', label: 'raw direct writes' },
@@ -40,7 +40,7 @@ export function saveLimits(settings: BenchSettings, fio: FioMode | string): Save
         const inputs = Array.from({ length: ranks }, (_, rank): ProbeInput => {
           const path = join(folder, `rank-${rank}`);
           mkdirSync(path);
-          return { kind: 'write', folder: path, bytes: own, ...options };
+          return { kind: 'write', folder: path, bytes: own, drive };
         });
         return probe(inputs, together);
       },
@@ -56,7 +56,8 @@ export function saveLimits(settings: BenchSettings, fio: FioMode | string): Save
 export function readLimits(settings: BenchSettings, fio: FioMode | string): ReadEntry[] {
   const { ranks } = settings.spec;
   const { bytes } = describeWorkload(settings.spec);
-  const options = probeOptions(settings);
+  const drive = driveOf(settings);
+  const blockBytes = Math.max(readBlockBytesMin, settings.writer.blockBytes);
   const cold = { cache: 'cold' } as const;
   return [
     {
@@ -65,7 +66,7 @@ export function readLimits(settings: BenchSettings, fio: FioMode | string): Read
       bytes,
       run: ({ shards }, together) => {
         const some = shards.slice(0, ranks);
-        return probe(some.map(({ path, bytes: length }): ProbeInput => ({ kind: 'read', path, bytes: length, ...options })), together);
+        return probe(some.map(({ path }): ProbeInput => ({ kind: 'read', path, drive: { ...drive, blockBytes } })), together);
       },
     },
     {

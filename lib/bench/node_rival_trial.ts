@@ -1,5 +1,6 @@
 /** How a Node program without a library for it saves: one safetensors file, its tensors one after the other, synced. */
-import { open, writeFile, type FileHandle } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { answerParent, type Parent } from './child.js';
@@ -23,11 +24,11 @@ export interface NodeRivalAnswer {
   startedAt: string;
 }
 
-type Write = (file: FileHandle, parts: readonly Uint8Array[]) => Promise<void>;
+type Write = (path: string, parts: readonly Uint8Array[]) => Promise<void>;
 
 const writers: Record<NodeWay, Write> = {
-  writeFile: (file, parts) => writeFile(file, parts),
-  createWriteStream: (file, parts) => pipeline(parts, file.createWriteStream({ autoClose: false })),
+  writeFile: (path, parts) => writeFile(path, parts, { flag: 'wx' }),
+  createWriteStream: (path, parts) => pipeline(parts, createWriteStream(path, { flags: 'wx' })),
 };
 
 async function run({ way, folder, spec, rank }: NodeRivalInput, parent: Parent): Promise<NodeRivalAnswer> {
@@ -40,12 +41,10 @@ async function run({ way, folder, spec, rank }: NodeRivalInput, parent: Parent):
   const startedAt = new Date().toISOString();
   const cpuBefore = process.cpuUsage();
   const start_ms = performance.now();
-  const file = await open(join(folder, 'model.safetensors'), 'wx');
-  await writers[way](file, parts);
+  const path = join(folder, 'model.safetensors');
+  await writers[way](path, parts);
   const written_ms = performance.now();
-  await file.sync();
-  await file.close();
-  await syncFolder(folder);
+  for (const written of [path, folder]) await sync(written);
   const seconds = (performance.now() - start_ms) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);
   const writtenSeconds = (written_ms - start_ms) / 1000;
@@ -74,10 +73,10 @@ function headerOf(tensors: readonly WorkloadTensor[]): Uint8Array {
   return Buffer.concat([length, json]);
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path);
-  await folder.sync();
-  await folder.close();
+async function sync(path: string): Promise<void> {
+  const opened = await open(path);
+  await opened.sync();
+  await opened.close();
 }
 
 answerParent(run);

@@ -4,10 +4,8 @@ import type { OwnSaveEntry, Outcome, ReadEntry, SavedFiles, ScheduledEntry } fro
 import type { Phase } from './result.js';
 import { runRead } from './read.js';
 import { runSave } from './save.js';
-import type { BenchSettings } from './settings.js';
+import { readBlockBytesMin, type BenchSettings } from './settings.js';
 import { describeWorkload } from './workload.js';
-
-const readBlockBytesMin = 2 ** 21;
 
 export function ownSave({ spec, writer }: BenchSettings): OwnSaveEntry {
   return {

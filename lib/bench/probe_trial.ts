@@ -1,11 +1,11 @@
 /** A raw loop of our own, with nothing to gather, hash or publish, in a process of its own: the limit of what is below. */
 import { answerParent, type Parent } from './child.js';
-import { probeCopy, probeRead, probeWrite, type ProbeOptions } from './probe.js';
+import { probeCopy, probeRead, probeWrite, type ProbeDrive } from './probe.js';
 import type { RankSample } from './result.js';
 
 export type ProbeInput =
-  | ({ kind: 'write'; folder: string } & ProbeOptions)
-  | ({ kind: 'read'; path: string } & ProbeOptions)
+  | { kind: 'write'; folder: string; bytes: number; drive: ProbeDrive }
+  | { kind: 'read'; path: string; drive: ProbeDrive }
   | { kind: 'copy'; bytes: number; threads: number };
 
 export interface ProbeAnswer {
@@ -17,21 +17,20 @@ export interface ProbeAnswer {
 async function run(input: ProbeInput, parent: Parent): Promise<ProbeAnswer> {
   await parent.ready();
   const startedAt = new Date().toISOString();
-  const { how, ...measured } = await probe(input);
-  return { sample: { bytes: input.bytes, ...measured }, startedAt, how };
+  return { ...(await probe(input)), startedAt };
 }
 
-async function probe(input: ProbeInput): Promise<Omit<RankSample, 'bytes'> & { how: string }> {
+async function probe(input: ProbeInput): Promise<Pick<ProbeAnswer, 'sample' | 'how'>> {
   if (input.kind === 'copy') {
-    const { kind: _, ...options } = input;
-    return { ...(await probeCopy(options)), how: `${options.threads} threads` };
+    const { bytes, threads } = input;
+    return { sample: await probeCopy({ bytes, threads }), how: '4 MiB at a time' };
   }
   if (input.kind === 'write') {
-    const { kind: _, folder, ...options } = input;
-    return probeWrite(folder, options);
+    const { bytes, seconds, writtenSeconds, cpuSeconds, how } = await probeWrite(input.folder, { bytes: input.bytes, ...input.drive });
+    return { sample: { bytes, seconds, writtenSeconds, cpuSeconds }, how };
   }
-  const { kind: _, path, ...options } = input;
-  return probeRead(path, options);
+  const { how, ...sample } = await probeRead(input.path, input.drive);
+  return { sample, how };
 }
 
 answerParent(run);

@@ -34,6 +34,9 @@ export interface BenchSettings {
   readonly command: readonly string[];
 }
 
+/** A checkpoint is read in blocks of at least this. */
+export const readBlockBytesMin = 2 ** 21;
+
 /** Threads that copying memory takes to show what memory can do. */
 export const copyThreads = Math.min(16, availableParallelism());
 

@@ -41,8 +41,8 @@ export async function bench(
     return ExitCode.Failure;
   }
   const result = await measure(settings, check, cost, signal);
-  await writeResults(result, flags, terminal);
   terminal.print(benchTable(result, terminal.width));
+  await writeResults(result, flags, terminal);
   return ExitCode.Fine;
 }
 
