@@ -83,7 +83,8 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   .scroll { overflow: visible; border: 0; }
   table { font-size: 9.5px; } th, td { padding: 2px 5px; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-  label.choose, summary { display: none; }
+  summary { display: none; }
+  select { border: 0; padding: 0; appearance: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;
