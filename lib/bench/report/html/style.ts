@@ -72,7 +72,7 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
 @media print {
   body { background: #fff; font-size: 12px; }
   main { max-width: none; padding: 0; }
-  h1 { font-size: 20px; } h2 { font-size: 15px; margin-top: 22px; } h2, h3, summary { break-after: avoid; }
+  h1 { font-size: 20px; } h2 { font-size: 15px; margin-top: 22px; } h2, h3, summary, label.choose { break-after: avoid; }
   figure, .tiles, tr, ol.findings { break-inside: avoid; }
   figure { border: 0; padding: 0; }
   .chart { height: auto !important; }
