@@ -9,6 +9,7 @@ import { writerSettings, type BenchSettings } from '../bench/settings.js';
 import { describeWorkload, type WorkloadSpec } from '../bench/workload.js';
 import { SnapshardError } from '../errors.js';
 import { invalid } from '../options/validate.js';
+import type { WriterOptions } from '../save/writer_options.js';
 
 export interface BenchFlags {
   readonly model?: MlperfModel;
@@ -27,12 +28,12 @@ export interface BenchFlags {
   readonly limits: boolean;
   readonly rivals: string;
   readonly python?: string;
-  readonly block: number;
-  readonly depth: number;
-  readonly threads: number;
-  readonly engine: EngineChoice;
+  readonly block?: number;
+  readonly depth?: number;
+  readonly threads?: number;
+  readonly engine?: EngineChoice;
   readonly direct: boolean;
-  readonly staging: number;
+  readonly staging?: number;
   readonly mtbf?: number;
   readonly stepTime?: number;
   readonly stateBytes?: number;
@@ -54,11 +55,10 @@ export async function settingsOf(directory: string, flags: BenchFlags): Promise<
   const spec = await specOf(flags);
   // It tells at once what is wrong with it.
   describeWorkload(spec);
-  const { block: blockBytes, depth: queueDepth, threads, engine, direct, staging: stagingBytes } = flags;
   return {
     directory: resolve(directory),
     spec,
-    writer: await writerSettings({ blockBytes, queueDepth, threads, engine, direct, stagingBytes }),
+    writer: await writerSettings(writerOptionsOf(flags)),
     repeat: flags.repeat,
     warmup: flags.warmup,
     restSeconds: flags.rest,
@@ -69,6 +69,18 @@ export async function settingsOf(directory: string, flags: BenchFlags): Promise<
     python: flags.python ?? process.env.SNAPSHARD_PYTHON ?? 'python3',
     job: jobOf(flags, spec),
     command: ['snapshard', ...process.argv.slice(2)],
+  };
+}
+
+/** Only what was given. */
+function writerOptionsOf({ block, depth, threads, engine, direct, staging }: BenchFlags): WriterOptions {
+  return {
+    blockBytes: block,
+    queueDepth: depth,
+    threads,
+    engine,
+    direct: direct ? undefined : false,
+    stagingBytes: staging,
   };
 }
 
