@@ -153,7 +153,7 @@ program
 
 program
   .command('micro')
-  .description('what the JavaScript thread does for one save, function by function')
+  .description('the inner parts of saving and opening, each by itself')
   .option('--tensors <count>', 'tensors in the checkpoint', parsed(parseCount), 10_000)
   .action((options: { tensors: number }) => benchMicro(options.tensors));
 

@@ -1,52 +1,56 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import Table from 'cli-table3';
 import { Bench } from 'tinybench';
-import { binding } from '../lib/binding.js';
-import { buildPlan, planMatches } from '../lib/layout/plan.js';
-import { fillRankManifest } from '../lib/layout/rank_manifest.js';
-import { orderSegments } from '../lib/layout/segments.js';
-import { normalizeTensors } from '../lib/tensor/normalize.js';
-import type { TensorInput } from '../lib/tensor/tensor.js';
+import { CheckpointWriter, type Tensor } from '../lib/index.js';
+import { byteSteps, parseSteps, planSteps, type Step } from './micro_steps.js';
 import { MiB } from './units.js';
 
-const options = { shardBytes: Infinity };
-const digestBytes = 16;
-
-/** Times the steps that a save takes on the JavaScript thread, for `count` tensors of 64 elements. */
+/** Times the inner parts, for `count` tensors of 64 elements, and for 64 MiB where it is bytes that count. */
 export async function benchMicro(count: number): Promise<void> {
-  const tensors = new Map<string, TensorInput>();
-  for (let index = 0; index < count; index++) tensors.set(`layers.${index}.weight`, new Float32Array(64));
-  const { specs, sources } = normalizeTensors(tensors, () => undefined);
-  const plan = buildPlan(specs, options);
-  const sliceDigests = new Uint8Array(plan.sliceBytes.length * digestBytes);
-  const fileDigests = new Uint8Array(plan.files.length * digestBytes);
-  const digest = (bytes: Uint8Array): string => binding.digest(bytes);
-  const digests = { name: 'ranks/00000.digests', bytes: sliceDigests.length, digest: digest(sliceDigests) };
-  const facts = { writer: 'bench', step: 1, save: 'bench', worldSize: 1, sideFiles: [] };
-  const filled = { ...facts, sliceDigests, fileDigests, digests };
-  const text = new Uint8Array(MiB);
-
-  const bench = new Bench({ time: 1000, warmupTime: 200 });
-  bench.add('normalise', () => void normalizeTensors(tensors, () => undefined));
-  bench.add('plan and headers', () => void buildPlan(specs, options));
-  bench.add('plan found again', () => void planMatches(plan, specs, options));
-  bench.add('order segments', () => void orderSegments(plan, sources));
-  bench.add('rank manifest, first', () => fillRankManifest(buildPlan(specs, options), filled, digest).then(() => undefined));
-  bench.add('rank manifest, again', () => fillRankManifest(plan, filled, digest).then(() => undefined));
-  bench.add('digest of 1 MiB', () => void binding.digest(text));
-  await bench.run();
-  process.stdout.write(`${report(bench)}\n${count} tensors\n`);
+  const tensors = new Map<string, Tensor>();
+  for (let index = 0; index < count; index++) {
+    tensors.set(`layers.${index}.weight`, { dtype: 'F32', shape: [64], data: new Float32Array(64) });
+  }
+  const root = mkdtempSync(join(tmpdir(), 'snapshard-micro-'));
+  const writer = await CheckpointWriter.open(root, { stagingBytes: 128 * MiB });
+  try {
+    const published = await writer.save({ step: 0, tensors });
+    const bytes = byteSteps(writer);
+    const steps = [...bytes.steps, ...planSteps(tensors), ...(await parseSteps(published))];
+    process.stdout.write(`${await time(steps)}\n${count} tensors\n`);
+    bytes.lease.dispose();
+  } finally {
+    await writer.close({ abort: true });
+    rmSync(root, { recursive: true });
+  }
 }
 
-function report(bench: Bench): string {
+async function time(steps: readonly Step[]): Promise<string> {
+  const bench = new Bench({ time: 1000, warmupTime: 200 });
+  for (const { name, run } of steps) {
+    bench.add(name, async () => {
+      const overriddenDuration = await run();
+      return overriddenDuration === undefined ? undefined : { overriddenDuration };
+    });
+  }
+  await bench.run();
+  return report(bench, new Map(steps.map(({ name, bytes }) => [name, bytes])));
+}
+
+function report(bench: Bench, bytesOf: ReadonlyMap<string, number | undefined>): string {
   const table = new Table({
-    head: ['step', 'median ms', 'p99 ms', 'runs'],
-    colAligns: ['left', 'right', 'right', 'right'],
+    head: ['step', 'median ms', 'p99 ms', 'GB/s', 'runs'],
+    colAligns: ['left', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   });
   for (const { name, result } of bench.tasks) {
     if (!('latency' in result)) throw new Error(`${name} did not complete: ${result.state}`);
     const { p50, p99, samplesCount } = result.latency;
-    table.push([name, p50.toFixed(3), p99.toFixed(3), samplesCount]);
+    const bytes = bytesOf.get(name);
+    const rate = bytes === undefined ? '' : (bytes / p50 / 1e6).toFixed(2);
+    table.push([name, p50.toFixed(3), p99.toFixed(3), rate, samplesCount]);
   }
   return table.toString();
 }

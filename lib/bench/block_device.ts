@@ -3,7 +3,8 @@ import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'n
 import { basename, dirname, join } from 'node:path';
 
 /** What about a device bears on the figures. */
-export type Trait = 'spinning' | 'virtual' | 'network' | 'cloud volume' | 'memory' | 'encrypted' | 'parity' | 'loop' | 'cached loop';
+export type Trait =
+  'spinning' | 'virtual' | 'network' | 'cloud volume' | 'memory' | 'encrypted' | 'parity' | 'loop' | 'cached loop';
 
 export interface BlockDevice {
   readonly name: string;

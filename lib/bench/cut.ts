@@ -6,9 +6,9 @@ import { elementsOf } from './llama.js';
 import type { WorkloadTensor } from './workload.js';
 
 /**
- * Cuts to `fraction` of the bytes, never above, and below by less than a row of some tensor. Of tensors that are alike but for a number in their names (the
- * layers of a model) fewer are left; then all lose rows alike. So each group and dtype keeps its share, and large
- * tensors stay large beside small ones. Scalars and empty tensors stay as they are.
+ * Cuts to `fraction` of the bytes: never above it, and below by less than a row of some tensor. Of tensors that are
+ * alike but for a number in their names (the layers of a model) fewer are left; then all lose rows alike. So each
+ * group and dtype keeps its share, and large tensors stay large beside small ones. Scalars and empty tensors stay.
  * @throws {SnapshardError} `INVALID_ARGUMENT` where not even one row of each kind of tensor fits
  */
 export function cutTensors(tensors: readonly WorkloadTensor[], fraction: number): WorkloadTensor[] {

@@ -2,13 +2,7 @@
 import { plainTables, randomWords, startRandom, type DrawTables } from './random_words.js';
 
 export type Values =
-  | 'bits'
-  | 'booleans'
-  | 'bf16 weights'
-  | 'fp16 weights'
-  | 'fp32 weights'
-  | 'first moments'
-  | 'second moments';
+  'bits' | 'booleans' | 'bf16 weights' | 'fp16 weights' | 'fp32 weights' | 'first moments' | 'second moments';
 
 const tableEntries = 1 << 16;
 const weightDeviation = 0.02;

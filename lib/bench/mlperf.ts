@@ -13,8 +13,9 @@
  * `floor(parameters / ranks)` elements and a second group of `5 · hidden` elements, however the model is split:
  * `3 · 4 · (floor(parameters / ranks) + 5 · hidden)` bytes. A head is `floor(hidden / heads)` wide.
  *
- * DLIO numbers its tensors; here they have the names of Megatron-DeepSpeed, and its fp16 is bf16, as Llama 3 was trained.
+ * DLIO numbers its tensors; here they have the names of Megatron-DeepSpeed. Its fp16 is bf16 here, as in Llama 3.
  */
+import { sumBytes } from './cut.js';
 import { elementsOf, keyValueRows, llamaModels, type LlamaModel } from './llama.js';
 import type { WorkloadTensor } from './workload.js';
 
@@ -39,7 +40,13 @@ export function mlperfRanks(model: MlperfModel): number {
   return tensorParallel * pipelineStages * dataParallel;
 }
 
-/** Of all ranks, the first has the most bytes. No two ranks have a name in common. */
+/** Of those that write most: the embedding or the head makes it the first stage or the last one. */
+export function mlperfLargestBytes(model: MlperfModel): number {
+  const { tensorParallel, pipelineStages } = splits[model];
+  return Math.max(...[0, tensorParallel * pipelineStages - 1].map((rank) => sumBytes(mlperfTensors(model, rank))));
+}
+
+/** No two ranks have a name in common. */
 export function mlperfTensors(name: MlperfModel, rank: number): WorkloadTensor[] {
   const model: LlamaModel = llamaModels[name];
   const split = splits[name];

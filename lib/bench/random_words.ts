@@ -1,6 +1,6 @@
 /**
- * Random words as fast as memory takes them. The generator is sfc32, "Small Fast Counter" of 128 bits (C. Doty-Humphrey,
- * PractRand): no two streams of it overlap where their counters start apart.
+ * Random words as fast as memory takes them. The generator is sfc32, "Small Fast Counter" of 128 bits
+ * (C. Doty-Humphrey, PractRand): no two streams of it overlap where their counters start apart.
  */
 
 /** Each word is one of `low`, taken by 16 random bits, and one of `high`, taken by 16 others, by exclusive or. */

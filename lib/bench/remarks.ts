@@ -12,6 +12,8 @@ export function remarksOf(mount: Facts, traits: ReadonlySet<Trait> = new Set()):
   return [...(own?.[1](mount) ?? []), ...anyMount(mount), ...deviceRemarks(traits)];
 }
 
+const when = (holds: boolean, sentence: string): string[] => (holds ? [sentence] : []);
+
 const byFileSystem: [fileSystem: RegExp, remarks: (mount: Facts) => string[]][] = [
   [/^(tmpfs|ramfs)$/, memoryRemarks],
   [/^nfs4?$/, nfsRemarks],
@@ -33,16 +35,19 @@ function nfsRemarks({ options, source }: Facts): string[] {
   const version = optionValue(options, 'vers') ?? optionValue(options, 'nfsvers') ?? '';
   const connections = Number(optionValue(options, 'nconnect') ?? 1);
   const transport = optionValue(options, 'proto') === 'rdma' ? 'RDMA' : 'TCP';
-  const one = connections === 1 && transport === 'TCP';
+  const over = connections === 1 ? `one ${transport} connection` : `${connections} ${transport} connections`;
+  const isSoft = options.includes('soft') || options.includes('softerr');
   return [
-    `NFS ${version} from ${source}, over ${connections === 1 ? `one ${transport} connection` : `${connections} ${transport} connections`}.`,
-    ...(one ? ['One connection is carried by one core at either end: try the mount option nconnect=8.'] : []),
+    `NFS ${version} from ${source}, over ${over}.`,
+    ...when(
+      connections === 1 && transport === 'TCP',
+      'One connection is often less than a fast network carries: try the mount option nconnect=8.',
+    ),
     ...transferRemark(options),
-    ...(options.some((option) => option === 'soft' || option === 'softerr')
-      ? ['The mount is soft: a server that is slow to answer fails a save; hard mounts wait for it.']
-      : []),
-    ...(options.includes('noac') ? ['With noac each write waits for the server, and so does each look at a file.'] : []),
-    'Durable means that the server said so: an export with the option async says it before its disk has the data (exportfs -v on the server tells).',
+    ...when(isSoft, 'The mount is soft: a server that is slow to answer fails a save; hard mounts wait for it.'),
+    ...when(options.includes('noac'), 'With noac each write waits for the server, and so does each look at a file.'),
+    'Durable means that the server said so: an export with the option async says it before its disk has the data ' +
+      '(`exportfs -v` on the server tells).',
   ];
 }
 
@@ -63,12 +68,12 @@ const objectStores = /s3|gcs|goofys|rclone|blob|juicefs/i;
 
 function fuseRemarks({ fileSystem, source }: Facts): string[] {
   const server = fileSystem.includes('.') ? fileSystem.slice(fileSystem.indexOf('.') + 1) : source;
+  const objects =
+    'An object store may have no rename, or copy what is renamed: publishing then takes as long as writing.';
   return [
     `FUSE (${server}): a process in user space handles each request, and durable means that this process said so. ` +
       'Writes go through threads, not io_uring.',
-    ...(objectStores.test(server)
-      ? ['An object store behind it may have no rename, or copy what is renamed: publishing then takes as long as writing.']
-      : []),
+    ...when(objectStores.test(server), objects),
   ];
 }
 
@@ -78,18 +83,20 @@ function overlayRemarks({ options }: Facts): string[] {
   return [
     `overlay: what is measured is the file system of its upper layer${where}. In a container that is often the ` +
       "host's system disk, and gone with the container: mount a volume.",
-    ...(options.includes('volatile') ? ['The overlay is volatile: nothing is synced, and no save is durable.'] : []),
+    ...when(options.includes('volatile'), 'The overlay is volatile: nothing is synced, and no save is durable.'),
   ];
 }
 
 function btrfsRemarks({ options }: Facts): string[] {
-  const compression = optionValue(options, 'compress-force') ?? optionValue(options, 'compress');
+  const compression = optionValue(options, 'compress-force') ?? optionValue(options, 'compress') ?? 'no';
   const checks = !options.includes('nodatasum') && !options.includes('nodatacow');
+  const why = checks ? 'has checksums, for which it copies direct writes: they are' : 'is';
   return [
-    `btrfs ${checks ? 'has checksums, for which it copies direct writes: they are' : 'is'} written through the page cache, at more CPU time per GiB.`,
-    ...(compression === undefined || compression === 'no'
-      ? []
-      : [`btrfs compresses (${compression}): that costs CPU time, and weights and moments shrink by a quarter at best.`]),
+    `btrfs ${why} written through the page cache, at more CPU time per GiB.`,
+    ...when(
+      compression !== 'no',
+      `btrfs compresses (${compression}): that costs CPU time, and weights and moments shrink by a quarter at best.`,
+    ),
   ];
 }
 
@@ -99,17 +106,20 @@ function extRemarks({ options }: Facts): string[] {
 }
 
 function zfsRemarks({ source }: Facts): string[] {
-  return [
-    `ZFS has its settings elsewhere: \`zfs get sync,compression,recordsize ${source}\`. With sync=disabled no save is durable.`,
-  ];
+  const command = `zfs get sync,compression,recordsize ${source}`;
+  return [`ZFS has its settings elsewhere: \`${command}\`. With sync=disabled no save is durable.`];
 }
 
 function lustreRemarks(): string[] {
-  return ['Lustre: one file is as fast as the targets that it is striped over; `lfs getstripe` tells how many these are.'];
+  return [
+    'Lustre: one file is as fast as the targets that it is striped over; `lfs getstripe` tells how many these are.',
+  ];
 }
 
 function hostRemarks({ fileSystem }: Facts): string[] {
-  return [`${fileSystem}: a folder of the host of this virtual machine, whose own memory may answer instead of its disk.`];
+  return [
+    `${fileSystem}: a folder of the host of this virtual machine, whose own memory may answer instead of its disk.`,
+  ];
 }
 
 function smbRemarks({ source }: Facts): string[] {
@@ -117,20 +127,21 @@ function smbRemarks({ source }: Facts): string[] {
 }
 
 function anyMount({ fileSystem, options }: Facts): string[] {
-  const sync = options.includes('sync')
-    ? [`The mount option sync makes each write wait until ${fileSystem.startsWith('nfs') ? 'the server' : 'the disk'} has it, one after the other.`]
-    : [];
+  const storage = fileSystem.startsWith('nfs') ? 'the server' : 'the disk';
+  const sync = `The mount option sync makes each write wait until ${storage} has it, one after the other.`;
   const unsafe = ['nobarrier', 'barrier=0', 'fsync_mode=nobarrier'].filter((option) => options.includes(option));
   const barrier = unsafe.map(
-    (option) => `With ${option} a sync does not reach the memory of the disk: after a power loss a durable save may be gone.`,
+    (option) =>
+      `With ${option} a sync does not reach the memory of the disk: after a power loss a durable save may be gone.`,
   );
-  return [...sync, ...barrier];
+  return [...when(options.includes('sync'), sync), ...barrier];
 }
 
 const deviceSentences: Record<Trait, string> = {
   memory: 'The device is memory: this measures memory.',
   network: 'The disk is reached over a network, which may be the limit.',
-  'cloud volume': 'The disk is a volume of a cloud: its rate is what was paid for, and bursts may hide it (--interval shows).',
+  'cloud volume':
+    'The disk is a volume of a cloud: it has the rate that was paid for, which bursts may hide (--interval shows).',
   virtual: 'The disk is virtual: others share what is below it, and durable means that the host said so.',
   spinning: 'The disk spins: several files written at once make it seek.',
   encrypted: 'The disk is encrypted by this machine, which costs CPU time that is not counted as ours.',

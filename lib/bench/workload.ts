@@ -3,7 +3,7 @@ import { SnapshardError } from '../errors.js';
 import { sizeIn } from '../cli/text.js';
 import type { Dtype } from '../tensor/dtype.js';
 import { cutTensors, groupBy, sumBytes } from './cut.js';
-import { mlperfRanks, mlperfTensors, type MlperfModel } from './mlperf.js';
+import { mlperfLargestBytes, mlperfRanks, mlperfTensors, type MlperfModel } from './mlperf.js';
 import type { Workload } from './result.js';
 
 export interface WorkloadTensor {
@@ -97,12 +97,13 @@ function cutFraction(spec: MlperfWorkload | LikeWorkload): number {
 }
 
 function wholeBytes(spec: MlperfWorkload | LikeWorkload): number {
-  return spec.kind === 'mlperf' ? sumBytes(mlperfTensors(spec.model, 0)) : Math.max(...spec.shares.map(sumBytes));
+  return spec.kind === 'mlperf' ? mlperfLargestBytes(spec.model) : Math.max(...spec.shares.map(sumBytes));
 }
 
 function requireRank(spec: WorkloadSpec, rank: number): void {
   const { kind, ranks } = spec;
-  if (!Number.isSafeInteger(ranks) || ranks < 1) throw invalid(`Expected a whole number of ranks but received ${ranks}`);
+  if (!Number.isSafeInteger(ranks) || ranks < 1)
+    throw invalid(`Expected a whole number of ranks but received ${ranks}`);
   if (!Number.isSafeInteger(rank) || rank < 0 || rank >= ranks) throw invalid(`There is no rank ${rank} of ${ranks}`);
   if (kind === 'mlperf' && ranks > mlperfRanks(spec.model)) {
     throw invalid(`${nameOf(spec)} has ${mlperfRanks(spec.model)} ranks, fewer than the ${ranks} asked for`);
@@ -113,11 +114,13 @@ function requireRank(spec: WorkloadSpec, rank: number): void {
 
 function requireEven({ count, bytes }: TensorsWorkload): void {
   const fits = Number.isSafeInteger(count) && count >= 1 && Number.isSafeInteger(bytes) && bytes >= 2 * count;
-  if (!fits) throw invalid(`Expected one tensor or more, of 2 bytes or more each, but received ${count} of ${bytes} bytes`);
+  if (!fits)
+    throw invalid(`Expected one tensor or more, of 2 bytes or more each, but received ${count} of ${bytes} bytes`);
 }
 
 function requireCut({ bytes, fraction }: WorkloadCut): void {
-  if (bytes !== undefined && fraction !== undefined) throw invalid('A workload is cut to bytes or to a fraction, not both');
+  if (bytes !== undefined && fraction !== undefined)
+    throw invalid('A workload is cut to bytes or to a fraction, not both');
   if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes > 0)) {
     throw invalid(`Expected the bytes of a workload to be a positive whole number but received ${bytes}`);
   }
@@ -133,7 +136,9 @@ function labelOf(spec: WorkloadSpec): string {
   }
   const world = spec.kind === 'mlperf' ? mlperfRanks(spec.model) : spec.shares.length;
   const ranks = spec.ranks === 1 ? 'rank 0' : `ranks 0 to ${spec.ranks - 1}`;
-  return [nameOf(spec), ...(world === 1 && spec.ranks === 1 ? [] : [`${ranks} of ${world}`]), ...cutText(spec)].join(', ');
+  return [nameOf(spec), ...(world === 1 && spec.ranks === 1 ? [] : [`${ranks} of ${world}`]), ...cutText(spec)].join(
+    ', ',
+  );
 }
 
 function cutText({ bytes, fraction }: WorkloadCut): string[] {
