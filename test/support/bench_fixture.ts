@@ -223,7 +223,9 @@ function rowOf(spec: RowSpec, options: Required<BenchOptions>, place: number): R
   return { id, kind, phase, label, how, samples };
 }
 
-export function makeConditions(seed: number, ranks: number, bytes: number) {
+type Conditions = Pick<BenchResult, 'createdAt' | 'command' | 'versions' | 'machine' | 'target' | 'workload'>;
+
+export function makeConditions(seed: number, ranks: number, bytes: number): Conditions {
   return {
     createdAt: '2026-11-21T12:20:00.000Z',
     command: ['snapshard', 'bench', '/mnt/nvme', '--ranks', String(ranks), '--bytes', '1GiB', '--repeat', '5'],

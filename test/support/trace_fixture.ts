@@ -84,7 +84,7 @@ export function makeTrace(options: TraceOptions): TraceRecord {
     queuedSeconds: done.map(({ end }) => end + 0.00001),
     submittedSeconds: done.map(({ submitted }) => submitted),
     completedSeconds: done.map(({ completed }) => completed),
-    stagedSeconds: Math.max(...done.map(({ end }) => end)) + 0.001,
+    stagedSeconds: done.reduce((latest, { end }) => Math.max(latest, end), 0) + 0.001,
     writtenSeconds,
     durableSeconds: writtenSeconds + 0.02 + 0.02 * random(),
     publishedSeconds: writtenSeconds + 0.055 + 0.02 * random(),

@@ -29,7 +29,7 @@ function readScript(): string {
   }
 }
 
-/** Nothing is loaded, and no script runs but ours. */
+/** Nothing is loaded, and no script runs but ours, which must stand in its element to the letter. */
 function contentPolicy(script: string): string {
   const digest = createHash('sha256').update(script).digest('base64');
   return `default-src 'none'; script-src 'sha256-${digest}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`;
@@ -86,18 +86,14 @@ export function htmlPage(results: Results): string {
         <meta name="generator" content="snapshard ${first.versions.snapshard ?? ''}" />
         <link rel="icon" href="data:," />
         <title>Snapshard: checkpoints on ${first.target.path}</title>
-        <style>
-          ${verbatim(style)}
-        </style>
+        ${verbatim(`<style>${style}</style>`)}
       </head>
       <body>
         <main>${body(results, data)}</main>
         <script type="application/json" id="data">
           ${jsonMarkup(data)}
         </script>
-        <script>
-          ${verbatim(script)};
-        </script>
+        ${verbatim(`<script>${script}</script>`)}
       </body>
     </html> `.text;
 }

@@ -23,8 +23,8 @@ const steps = (rates: readonly number[], binSeconds: number): [number, number][]
 
 const halo = { textBorderColor: colour.surface, textBorderWidth: 3 };
 
-const stretch = (name: string, from: number, to: number, fill: string, row: number): object[] => [
-  { name, xAxis: from, itemStyle: { color: fill }, label: { offset: [0, 16 * row] } },
+const stretch = (name: string, from: number, to: number, fill: string, label: object): object[] => [
+  { name, xAxis: from, itemStyle: { color: fill }, label },
   { xAxis: to },
 ];
 
@@ -39,8 +39,8 @@ function phaseMarks(
       silent: true,
       label,
       data: [
-        stretch('sync', writtenSeconds, durableSeconds, colour.shade, 0),
-        stretch('publish', durableSeconds, seconds, colour.grid, 1),
+        stretch('sync', writtenSeconds, durableSeconds, colour.shade, {}),
+        stretch('publish', durableSeconds, seconds, colour.grid, { position: 'insideTopRight', offset: [0, 16] }),
       ],
     },
     markLine: {

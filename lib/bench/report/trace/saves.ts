@@ -44,12 +44,15 @@ export function medianSave(saves: readonly TracedSave[]): TracedSave | undefined
   return saves.toSorted((left, right) => Math.abs(left.seconds - median) - Math.abs(right.seconds - median))[0];
 }
 
+/** The ranks, from the one that ended last on. */
+export function slowestFirst({ ranks }: TracedSave): RankTrace[] {
+  const end = ({ startSeconds, trace }: RankTrace): number => startSeconds + trace.publishedSeconds;
+  return ranks.toSorted((left, right) => end(right) - end(left));
+}
+
 /** The rank that ended last. */
-export function slowestRank({ ranks }: TracedSave): RankTrace {
-  return ranks.toSorted(
-    (left, right) =>
-      right.startSeconds + right.trace.publishedSeconds - (left.startSeconds + left.trace.publishedSeconds),
-  )[0]!;
+export function slowestRank(save: TracedSave): RankTrace {
+  return slowestFirst(save)[0]!;
 }
 
 /** When a block was full: its time in the queue begins. */
