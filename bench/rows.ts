@@ -69,10 +69,21 @@ const loop = 'loop 2 threads, 1 GiB';
 const staged = { bar: 0.85, aim: 0.95 };
 const manyOverFew: Pair = ['save 100,000', 'save 64'];
 
+const tracedPair: Pair = ['save 64 traced', 'save 64'];
+const traced = { digits: 4, bar: 1.01, aim: 1.002 };
+
+function tracedRow(label: string, name: TrialName): Row {
+  return { ...figureRow('trace', label, 'x', name, (sample) => sample.tracedOverUntraced), ...traced };
+}
+
 export const rows: readonly Row[] = [
   { ...ratioRow('durable', '64 tensors, durable, over fio', ['save 64', 'fio'], rate), bar: 0.92, aim: 0.98 },
   { ...ratioRow('tensors', '100,000 tensors, over 64, save 1', manyOverFew, rate), bar: 0.85, aim: 0.95 },
   { ...ratioRow('tensors', '100,000 tensors, over 64, save 2', manyOverFew, nextRate), bar: 0.85, aim: 0.95 },
+  { ...ratioRow('trace', 'traced, durable, over untraced', tracedPair, rate), digits: 3, bar: 0.99, aim: 0.998 },
+  { ...ratioRow('trace', 'traced, CPU s/GiB, over untraced', tracedPair, cpuPerGiB), better: 'lower', ...traced },
+  tracedRow('the same by turns, native threads', 'saves traced by turns'),
+  tracedRow('the same, tensors of 4 KiB', 'small tensors traced by turns'),
   ratioRow('pwrite', 'pwrite engine, over io_uring', ['save 64 pwrite', 'save 64'], rate),
   ratioRow('buffered', 'buffered, over direct', ['save 64 buffered', 'save 64'], rate),
   {

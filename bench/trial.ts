@@ -27,6 +27,8 @@ export interface Trial {
   deviceSnapshot?: boolean;
   /** Watches the JavaScript thread with a tight loop, which costs a core. */
   watchThread: boolean;
+  /** What becomes of each block is recorded; by turns: of each second save. */
+  trace?: 'always' | 'by turns';
   writer: WriterOptions;
 }
 
@@ -35,8 +37,9 @@ export interface SaveMeasure {
   /** From the call of `save` until `staged`, and until the save resolved. */
   stagedSeconds: number;
   durableSeconds: number;
-  /** Of the whole process, over the same time. */
+  /** Of the whole process, over the same time; and of the native threads alone. */
   cpuSeconds: number;
+  nativeCpuSeconds: number;
   /** How long the call itself held the thread. */
   call_ms: number;
   /** The longest that anything held it; only when it was watched. */
@@ -58,11 +61,14 @@ async function measure(writer: CheckpointWriter, trial: Trial, tensors: Map<stri
   const cpuBefore = process.cpuUsage();
   const start_ms = performance.now();
   const { inPlace, deviceSnapshot } = trial;
-  const save = writer.save({ step, tensors, inPlace, deviceSnapshot });
+  const trace = trial.trace === 'always' || (trial.trace === 'by turns' && step % 2 === 0);
+  // What it replaces goes, so that the disk does not fill up.
+  const place = trial.trace === 'by turns' ? { step: 1, overwrite: true } : { step };
+  const save = writer.save({ ...place, tensors, inPlace, deviceSnapshot }, { trace });
   const called_ms = performance.now();
   await save.staged;
   const staged_ms = performance.now();
-  const { bytes, engine, direct, engineReason, directReason, deviceReason } = await save;
+  const { bytes, engine, direct, engineReason, directReason, deviceReason, timings } = await save;
   const durable_ms = performance.now();
   const cpu = process.cpuUsage(cpuBefore);
   const result: SaveMeasure = {
@@ -70,6 +76,7 @@ async function measure(writer: CheckpointWriter, trial: Trial, tensors: Map<stri
     stagedSeconds: (staged_ms - start_ms) / 1000,
     durableSeconds: (durable_ms - start_ms) / 1000,
     cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    nativeCpuSeconds: timings.cpuSeconds,
     call_ms: called_ms - start_ms,
     engine,
     direct,

@@ -38,17 +38,21 @@ struct FileProbe::Slot : IoRequest {
   int attempts = 0;
 };
 
-FileProbe::FileProbe(std::shared_ptr<Staging> staging, std::shared_ptr<DirectoryThread> directory, Request request,
-                     std::unique_ptr<ProbeListener> listener)
+FileProbe::FileProbe(const std::shared_ptr<Staging>& staging, std::shared_ptr<DirectoryThread> directory,
+                     Request request, std::unique_ptr<ProbeListener> listener)
     : Probe(request.operation == IoOperation::kWrite ? Kind::kWrite : Kind::kRead, staging,
-            {slots_for(staging->options(), request),
-             request.operation == IoOperation::kWrite ? slots_for(staging->options(), request) : 0, 0},
-            std::move(listener)),
+            needs_of(staging->options(), request), std::move(listener)),
       directory_(std::move(directory)),
       request_(std::move(request)),
       slot_count_(slots_for(staging->options(), request_)),
       slots_(std::make_unique<Slot[]>(slot_count_)) {
   outcome_.bytes = request_.bytes;
+}
+
+// What is read need not be there before.
+Probe::Needs FileProbe::needs_of(const StagingOptions& options, const Request& request) {
+  const size_t slots = slots_for(options, request);
+  return {slots, request.operation == IoOperation::kWrite ? slots : 0, 0};
 }
 
 FileProbe::~FileProbe() = default;

@@ -10,6 +10,8 @@
 
 namespace snapshard {
 
+struct StagingOptions;
+
 // Writes a file, which must not exist, once, from a few blocks of random bytes, and makes it and its directory durable;
 // or reads a whole file into them. As a save or a restore does it, block by block, so many in flight as the queue
 // takes, but nothing is copied or hashed.
@@ -25,7 +27,7 @@ class FileProbe final : public Probe {
     uint64_t bytes = 0;
   };
 
-  FileProbe(std::shared_ptr<Staging> staging, std::shared_ptr<DirectoryThread> directory, Request request,
+  FileProbe(const std::shared_ptr<Staging>& staging, std::shared_ptr<DirectoryThread> directory, Request request,
             std::unique_ptr<ProbeListener> listener);
   ~FileProbe() override;
 
@@ -36,6 +38,7 @@ class FileProbe final : public Probe {
   struct Slot;
   using FileTask = void (FileProbe::*)(Directory&);
 
+  static Needs needs_of(const StagingOptions& options, const Request& request);
   double cpu_seconds() override;
   void begin() override;
   void run_piece(size_t /*piece*/) override {}

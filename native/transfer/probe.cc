@@ -100,15 +100,15 @@ double Probe::elapsed_seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
 }
 
-CopyProbe::CopyProbe(std::shared_ptr<Staging> staging, uint64_t bytes, std::unique_ptr<ProbeListener> listener)
-    : Probe(Kind::kWrite, staging,
-            {2 * divide_up(bytes, staging->options().block_bytes), divide_up(bytes, staging->options().block_bytes),
-             divide_up(bytes, staging->options().block_bytes)},
-            std::move(listener)),
+CopyProbe::CopyProbe(const std::shared_ptr<Staging>& staging, uint64_t bytes, std::unique_ptr<ProbeListener> listener)
+    : Probe(Kind::kWrite, staging, needs_of(divide_up(bytes, staging->options().block_bytes)), std::move(listener)),
       count_(divide_up(bytes, staging->options().block_bytes)),
       left_(count_) {
   outcome_.bytes = bytes;
 }
+
+// So many blocks to copy from, and as many to copy to.
+Probe::Needs CopyProbe::needs_of(size_t count) { return {2 * count, count, count}; }
 
 bool CopyProbe::issue(IoRequest& /*request*/) { return false; }
 

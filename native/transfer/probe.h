@@ -92,12 +92,13 @@ class Probe : public Job {
 // Copies so many bytes from memory to memory: stagers do nothing but memcpy(3), a block at a time.
 class CopyProbe final : public Probe {
  public:
-  CopyProbe(std::shared_ptr<Staging> staging, uint64_t bytes, std::unique_ptr<ProbeListener> listener);
+  CopyProbe(const std::shared_ptr<Staging>& staging, uint64_t bytes, std::unique_ptr<ProbeListener> listener);
 
   bool issue(IoRequest& request) override;
   void on_completed(IoRequest& request, int64_t result) override;
 
  private:
+  static Needs needs_of(size_t count);
   double cpu_seconds() override;
   void begin() override {}
   void run_piece(size_t piece) override;
