@@ -13,7 +13,8 @@ const syncShareMin = 0.2;
 const busyShareMin = 0.85;
 /** Of that, spent on copying alone, where memory is what is slow. */
 const copyShareMin = 0.75;
-const shortSeconds = 0.25;
+/** Of saves and restores, below which what each of them costs outweighs the rest. */
+const shortSeconds = 0.5;
 
 export const saveFinding: Finding = (result) => {
   const row = ownRow(result, 'save');
@@ -110,6 +111,7 @@ export const restoreFinding: Finding = (result) => {
   const ratio = row && ratioToLimit(row, result);
   if (row === undefined || ratio === undefined) return undefined;
   const limit = limitOf(result.rows, 'restore cold')!;
+  if (ratio < atLimit && (medianOf(row, ({ seconds }) => seconds) ?? 0) < shortSeconds) return undefined;
   if (ratio >= atLimit) {
     return `Restores are at the limit of the device: ${digits(rateOf(row))} GB/s, ${shareIn(ratio)} of ${limit.label}.`;
   }

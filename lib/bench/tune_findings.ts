@@ -70,10 +70,10 @@ function axisFinding(outcome: AxisOutcome): string {
   if (gain === 'none') return `${axis}: nothing is better than ${point.label} by more than the noise.${loss}`;
   if (gain === 'cpu') {
     const saved = noise.cpu.difference(incumbent.cpu, point.cpu);
-    return `${axis}: ${point.label} is as fast as ${incumbent.label}, and takes ${percent(1 - Math.exp(-saved.value))} less processor time.${loss}`;
+    return `${axis}: in its rounds ${point.label} was as fast as ${incumbent.label}, and took ${percent(1 - Math.exp(-saved.value))} less processor time.${loss}`;
   }
   const rate = noise.rate.difference(point.rate, incumbent.rate);
-  return `${axis}: ${point.label} is ${timesText(rate)} ${incumbent.label}; it is the cheapest value that is as good as the best.${loss}`;
+  return `${axis}: in its rounds ${point.label} was ${timesText(rate)} ${incumbent.label}; of the best values it is the cheapest.${loss}`;
 }
 
 function noiseFinding({ noise, outcomes }: SearchResult, repeat: number): string[] {

@@ -76,10 +76,8 @@ function announce({ directory, spec }: BenchSettings, cost: Cost, terminal: Term
   noteLeftovers(directory, terminal);
   const { label, bytes } = describeWorkload(spec);
   terminal.note(`saves ${label}: ${sizeIn(bytes)}`);
-  terminal.note(
-    `writes ${sizeIn(cost.writtenBytes)} in all to ${directory}, at most ${sizeIn(cost.room.outputBytes)} at one time, in a ` +
-      `folder of its own that it removes; takes about ${timeIn(Math.ceil(cost.seconds))} at 1 GB/s`,
-  );
+  terminal.note(`writes ${sizeIn(cost.writtenBytes)} in all to ${directory}, at most ${sizeIn(cost.room.outputBytes)} at one time`);
+  terminal.note(`takes about ${timeIn(Math.ceil(cost.seconds))} where 1 GB/s is written; all of it lies in a folder of its own, and is removed`);
 }
 
 function shellWord(text: string): string {
@@ -107,8 +105,9 @@ async function compare(
 ): Promise<ExitCode> {
   const others = given.filter((name) => name !== 'compare');
   if (directory !== undefined || others.length > 0) throw invalid('--compare measures nothing, and takes two files and nothing else.');
-  const [left, right, ...more] = await Promise.all(paths.map(readBench));
-  if (left === undefined || right === undefined || more.length > 0) throw invalid('--compare takes two files that --json wrote.');
+  const [before, after, ...more] = paths;
+  if (before === undefined || after === undefined || more.length > 0) throw invalid('--compare takes two files that --json wrote.');
+  const [left, right] = [await readBench(before), await readBench(after)];
   terminal.print(compareTable(left, right, terminal.width));
   return ExitCode.Fine;
 }

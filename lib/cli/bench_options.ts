@@ -9,6 +9,7 @@ import { writerSettings, type BenchSettings } from '../bench/settings.js';
 import { describeWorkload, type WorkloadSpec } from '../bench/workload.js';
 import { SnapshardError } from '../errors.js';
 import { invalid } from '../options/validate.js';
+import type { WriterOptions } from '../save/writer_options.js';
 
 export interface BenchFlags {
   readonly model?: MlperfModel;
@@ -27,12 +28,12 @@ export interface BenchFlags {
   readonly limits: boolean;
   readonly rivals: string;
   readonly python?: string;
-  readonly block: number;
-  readonly depth: number;
-  readonly threads: number;
-  readonly engine: EngineChoice;
+  readonly block?: number;
+  readonly depth?: number;
+  readonly threads?: number;
+  readonly engine?: EngineChoice;
   readonly direct: boolean;
-  readonly staging: number;
+  readonly staging?: number;
   readonly mtbf?: number;
   readonly stepTime?: number;
   readonly stateBytes?: number;
@@ -51,12 +52,18 @@ const defaultBytes = 4 * 2 ** 30;
 export async function settingsOf(directory: string, flags: BenchFlags): Promise<BenchSettings> {
   requireDirectory(directory);
   for (const path of [flags.json, flags.html, flags.trace]) if (path !== undefined) requireWritable(path);
+<<<<<<< HEAD
   const spec = await specOf(flags, defaultBytes);
   const { block: blockBytes, depth: queueDepth, threads, engine, direct, staging: stagingBytes } = flags;
+=======
+  const spec = await specOf(flags);
+  // It tells at once what is wrong with it.
+  describeWorkload(spec);
+>>>>>>> bench-r
   return {
     directory: resolve(directory),
     spec,
-    writer: await writerSettings({ blockBytes, queueDepth, threads, engine, direct, stagingBytes }),
+    writer: await writerSettings(writerOptionsOf(flags)),
     repeat: flags.repeat,
     warmup: flags.warmup,
     restSeconds: flags.rest,
@@ -70,6 +77,7 @@ export async function settingsOf(directory: string, flags: BenchFlags): Promise<
   };
 }
 
+<<<<<<< HEAD
 export type WorkloadFlags = Pick<BenchFlags, 'model' | 'bytes' | 'fraction' | 'tensors' | 'like' | 'seed' | 'ranks'>;
 
 /** @param defaultBytes of each rank, where neither bytes nor a fraction are given */
@@ -82,6 +90,21 @@ export async function specOf(flags: WorkloadFlags, defaultBytes: number): Promis
 
 function specFrom(flags: WorkloadFlags, defaultBytes: number): Promise<WorkloadSpec> {
   const { model, bytes, fraction, tensors, like, seed, ranks } = flags;
+=======
+/** Only what was given. */
+function writerOptionsOf({ block, depth, threads, engine, direct, staging }: BenchFlags): WriterOptions {
+  return {
+    blockBytes: block,
+    queueDepth: depth,
+    threads,
+    engine,
+    direct: direct ? undefined : false,
+    stagingBytes: staging,
+  };
+}
+
+function specOf({ model, bytes, fraction, tensors, like, seed, ranks }: BenchFlags): Promise<WorkloadSpec> {
+>>>>>>> bench-r
   const cut = { ...(bytes !== undefined && { bytes }), ...(fraction !== undefined && { fraction }) };
   if (like !== undefined) return specLike(like, { ...cut, seed, ranks });
   const common = { seed, ranks };

@@ -17,9 +17,14 @@ export const option = (flags: string, description: string, parse?: (text: string
   return parse === undefined ? made : made.argParser(parse);
 };
 
+<<<<<<< HEAD
 /** @param bytes of a rank where nothing is said, as text */
 export const workloadOptions = (bytes: string): Option[] => [
   option('--model <name>', 'a rank of MLPerf Storage: 8B, 70B, 405B or 1T (default: 8B)')
+=======
+const workloadOptions = (): Option[] => [
+  option('--model <name>', 'ranks of MLPerf Storage (default: 8B)')
+>>>>>>> bench-r
     .choices(['8B', '70B', '405B', '1T'])
     .conflicts(['tensors', 'like']),
   option('--bytes <size>', `of a rank at most, its mix of tensors kept (default: ${bytes}; with --like all of it)`, sizeOption),
@@ -43,12 +48,12 @@ const runOptions = (): Option[] => [
 ];
 
 const writerOptions = (): Option[] => [
-  option('--block <size>', 'bytes of one write', sizeOption).default(4 * 2 ** 20, '4MiB'),
-  option('--depth <count>', 'writes in flight', positiveInteger).default(16),
-  option('--threads <count>', 'threads that copy and hash', positiveInteger).default(2),
-  option('--engine <name>', 'what writes').choices(['auto', 'io_uring', 'pwrite']).default('auto'),
+  option('--block <size>', 'bytes of one write (default: 4MiB)', sizeOption),
+  option('--depth <count>', 'writes in flight (default: 16)', positiveInteger),
+  option('--threads <count>', 'threads that copy and hash (default: 2)', positiveInteger),
+  option('--engine <name>', 'what writes (default: auto)').choices(['auto', 'io_uring', 'pwrite']),
   option('--no-direct', 'write through the page cache'),
-  option('--staging <size>', 'memory that a rank stages in', sizeOption).default(2 ** 30, '1GiB'),
+  option('--staging <size>', 'memory that a rank stages in (default: 1GiB)', sizeOption),
 ];
 
 const jobOptions = (): Option[] => [

@@ -24,7 +24,7 @@ describe('findings of a search', () => {
     const [verdict, cost, axis] = await findingsOf({ rate: (writer) => Math.min(1, block(writer) / 16), noise: 0.02 });
     expect(verdict).toMatch(/^With \{ blockBytes: \d+ \} a save is (3\.[89]|4\.[012])\d times as fast as with the defaults: 1\.\d+ against 0\.2\d+ GB\/s, medians of 5 fresh rounds\.$/);
     expect(cost).toMatch(/^There, its pause is \d+(\.\d+)? ms against \d+(\.\d+)?, and it takes 0\.9\d*|1\.\d+ processor seconds per GiB against/);
-    expect(axis).toMatch(/^blockBytes: (16|32|64) MiB is .* times as fast as 4 MiB; .* Slower: 1 MiB \(0\.\d\d x\), 2 MiB \(0\.\d\d x\), 8 MiB/);
+    expect(axis).toMatch(/^blockBytes: in its rounds (16|32|64) MiB was .* times as fast as 4 MiB; .* Slower: 1 MiB \(0\.\d\d x\), 2 MiB \(0\.\d\d x\), 8 MiB/);
   });
 
   it('tell processor time that is saved', async () => {
