@@ -52,14 +52,7 @@ const defaultBytes = 4 * 2 ** 30;
 export async function settingsOf(directory: string, flags: BenchFlags): Promise<BenchSettings> {
   requireDirectory(directory);
   for (const path of [flags.json, flags.html, flags.trace]) if (path !== undefined) requireWritable(path);
-<<<<<<< HEAD
   const spec = await specOf(flags, defaultBytes);
-  const { block: blockBytes, depth: queueDepth, threads, engine, direct, staging: stagingBytes } = flags;
-=======
-  const spec = await specOf(flags);
-  // It tells at once what is wrong with it.
-  describeWorkload(spec);
->>>>>>> bench-r
   return {
     directory: resolve(directory),
     spec,
@@ -77,20 +70,6 @@ export async function settingsOf(directory: string, flags: BenchFlags): Promise<
   };
 }
 
-<<<<<<< HEAD
-export type WorkloadFlags = Pick<BenchFlags, 'model' | 'bytes' | 'fraction' | 'tensors' | 'like' | 'seed' | 'ranks'>;
-
-/** @param defaultBytes of each rank, where neither bytes nor a fraction are given */
-export async function specOf(flags: WorkloadFlags, defaultBytes: number): Promise<WorkloadSpec> {
-  const spec = await specFrom(flags, defaultBytes);
-  // It tells at once what is wrong with it.
-  describeWorkload(spec);
-  return spec;
-}
-
-function specFrom(flags: WorkloadFlags, defaultBytes: number): Promise<WorkloadSpec> {
-  const { model, bytes, fraction, tensors, like, seed, ranks } = flags;
-=======
 /** Only what was given. */
 function writerOptionsOf({ block, depth, threads, engine, direct, staging }: BenchFlags): WriterOptions {
   return {
@@ -103,8 +82,18 @@ function writerOptionsOf({ block, depth, threads, engine, direct, staging }: Ben
   };
 }
 
-function specOf({ model, bytes, fraction, tensors, like, seed, ranks }: BenchFlags): Promise<WorkloadSpec> {
->>>>>>> bench-r
+export type WorkloadFlags = Pick<BenchFlags, 'model' | 'bytes' | 'fraction' | 'tensors' | 'like' | 'seed' | 'ranks'>;
+
+/** @param defaultBytes of each rank, where neither bytes nor a fraction are given */
+export async function specOf(flags: WorkloadFlags, defaultBytes: number): Promise<WorkloadSpec> {
+  const spec = await specFrom(flags, defaultBytes);
+  // It tells at once what is wrong with it.
+  describeWorkload(spec);
+  return spec;
+}
+
+function specFrom(flags: WorkloadFlags, defaultBytes: number): Promise<WorkloadSpec> {
+  const { model, bytes, fraction, tensors, like, seed, ranks } = flags;
   const cut = { ...(bytes !== undefined && { bytes }), ...(fraction !== undefined && { fraction }) };
   if (like !== undefined) return specLike(like, { ...cut, seed, ranks });
   const common = { seed, ranks };

@@ -17,14 +17,9 @@ export const option = (flags: string, description: string, parse?: (text: string
   return parse === undefined ? made : made.argParser(parse);
 };
 
-<<<<<<< HEAD
 /** @param bytes of a rank where nothing is said, as text */
 export const workloadOptions = (bytes: string): Option[] => [
-  option('--model <name>', 'a rank of MLPerf Storage: 8B, 70B, 405B or 1T (default: 8B)')
-=======
-const workloadOptions = (): Option[] => [
   option('--model <name>', 'ranks of MLPerf Storage (default: 8B)')
->>>>>>> bench-r
     .choices(['8B', '70B', '405B', '1T'])
     .conflicts(['tensors', 'like']),
   option('--bytes <size>', `of a rank at most, its mix of tensors kept (default: ${bytes}; with --like all of it)`, sizeOption),
