@@ -3,6 +3,7 @@ import { cudaRows } from './cuda_rows.js';
 import { cudaTrialNames, makeCudaTrials } from './cuda_trials.js';
 import { measure, type MeasureOptions } from './measure.js';
 import type { Place } from '../lib/bench/place.js';
+import { checkPython } from '../lib/bench/python.js';
 
 export interface CudaOptions extends MeasureOptions {
   /** The number of the GPU. */
@@ -18,9 +19,10 @@ export function requireGpu(): void {
 }
 
 /** Device memory to disk: against plain copies, the same from host memory, fio, and what PyTorch saves with. */
-export function benchCuda(options: CudaOptions, place: Place, signal: AbortSignal): Promise<void> {
+export async function benchCuda(options: CudaOptions, place: Place, signal: AbortSignal): Promise<void> {
   const { device, torchDevice = `cuda:${device}`, bytes } = options;
   const torch = { python: process.env.SNAPSHARD_PYTHON ?? 'python3', device: torchDevice };
-  const kinds = makeCudaTrials({ device, torch }, bytes);
-  return measure({ kinds, names: cudaTrialNames, rows: cudaRows }, options, place, signal);
+  const check = await checkPython(torch.python, signal);
+  const kinds = makeCudaTrials({ device, torch }, check, bytes);
+  await measure({ kinds, names: cudaTrialNames, rows: cudaRows }, options, place, signal);
 }

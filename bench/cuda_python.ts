@@ -1,6 +1,5 @@
-import { execFile, execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { runPython, type PythonCheck, type PythonWay } from '../lib/bench/python.js';
 import type { TrialKind } from './trials.js';
 
 /** Which Python, and what its tensors are on: `cuda:0`, or `cpu` to try the programs out. */
@@ -9,67 +8,40 @@ export interface TorchPlace {
   device: string;
 }
 
-export type RivalWay = 'torch.save' | 'async_save' | 'save_file';
-
-const rivals = fileURLToPath(new URL('./cuda_rivals.py', import.meta.url));
 export const matrixProgram = fileURLToPath(new URL('./cuda_matmul.py', import.meta.url));
 
-const check = `
-import sys
-try:
-    import safetensors.torch, torch
-    from torch.distributed.checkpoint.staging import DefaultStager
-    if sys.argv[1] != "cpu" and not torch.cuda.is_available():
-        print(f"PyTorch {torch.__version__} sees no GPU")
-except ImportError as error:
-    print(error)
-`;
+const tensorCount = 64;
 
-const install = 'python3 -m venv torch && torch/bin/pip install "torch>=2.9" numpy safetensors';
-
-/** Why Python's part cannot run, and what to do; `undefined` when it can. Asking takes seconds, once. */
-export function makePythonMissing({ python, device }: TorchPlace): () => string | undefined {
-  let reason: string | undefined;
-  return () => {
-    reason ??= reasonOf(python, device);
-    return reason === '' ? undefined : `${reason}: ${install}, then SNAPSHARD_PYTHON=torch/bin/python`;
-  };
-}
-
-function reasonOf(python: string, device: string): string {
-  try {
-    return execFileSync(python, ['-c', check, device], { encoding: 'utf8' }).trim();
-  } catch {
-    return `${python} does not run`;
-  }
-}
-
-interface RivalResult {
-  bytes: number;
-  saves: [first: RivalSave, second: RivalSave];
-}
-
-interface RivalSave {
-  stagedSeconds: number;
-  seconds: number;
-  cpuSeconds: number;
+/** Why one of Python's ways cannot run, and what to do; `undefined` when it can. */
+export function wayMissing(way: PythonWay, check: PythonCheck, { python, device }: TorchPlace): string | undefined {
+  if (device === 'cpu' || check.gpu) return check.missing(way);
+  return check.missing(way) ?? `the PyTorch of ${python} sees no GPU`;
 }
 
 /** One of PyTorch's own ways, in two saves of the same tensors. */
-export function rivalTrial(way: RivalWay, { python, device }: TorchPlace, missing: TrialKind['missing']): TrialKind {
-  const tensors = 64;
+export function rivalTrial(way: PythonWay, { python, device }: TorchPlace, missing: TrialKind['missing']): TrialKind {
   return {
     missing,
     run: (place, bytes, signal) =>
       place.use(way, async (folder, startAt_ms) => {
-        const options = { bytes, tensors, device, 'start-at-ms': startAt_ms };
-        const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-        const command = ['-W', 'ignore', rivals, way, folder, ...flags];
-        const { stdout } = await promisify(execFile)(python, command, { signal });
-        const { bytes: saved, saves } = JSON.parse(stdout) as RivalResult;
-        const [first, second] = saves;
-        const next = { nextSeconds: second.seconds, nextStagedSeconds: second.stagedSeconds };
-        return { bytes: saved, ...first, ...next, how: `PyTorch, ${device}, fsync` };
+        const tensors = [plainTensors(bytes)];
+        const trial = { way, folders: [folder], tensors, seed: 1, device, saves: 2 };
+        const [first, second] = await runPython(python, trial, { signal, startAt_ms });
+        const next = { nextSeconds: second!.seconds, nextStagedSeconds: second!.pauseSeconds! };
+        const { bytes: saved, seconds, cpuSeconds, pauseSeconds } = first!;
+        const how = `PyTorch, ${device}, fsync`;
+        return { bytes: saved, seconds, cpuSeconds, stagedSeconds: pauseSeconds!, ...next, how };
       }),
   };
+}
+
+function plainTensors(bytes: number) {
+  const elements = Math.floor(bytes / tensorCount / 2);
+  return Array.from({ length: tensorCount }, (_, index) => ({
+    name: `layers.${index}.weight`,
+    dtype: 'BF16' as const,
+    shape: [elements],
+    group: 'model',
+    bytes: elements * 2,
+  }));
 }

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { runChild } from '../lib/bench/child.js';
 import { copyTrial } from './cuda_copy.js';
-import { makePythonMissing, rivalTrial, type TorchPlace } from './cuda_python.js';
+import type { PythonCheck, PythonWay } from '../lib/bench/python.js';
+import { rivalTrial, wayMissing, type TorchPlace } from './cuda_python.js';
 import type { SlowdownResult, SlowdownTrial } from './cuda_slowdown_trial.js';
 import { fioTrial, saveTrial, type SaveOptions, type TrialKind } from './trials.js';
 import { KiB, MiB } from './units.js';
@@ -61,23 +62,28 @@ export const cudaTrialNames = [
 export type CudaTrialName = (typeof cudaTrialNames)[number];
 
 /** @param bytes of one checkpoint */
-export function makeCudaTrials(where: CudaPlace, bytes: number): Record<CudaTrialName, TrialKind> {
+export function makeCudaTrials(
+  where: CudaPlace,
+  check: PythonCheck,
+  bytes: number,
+): Record<CudaTrialName, TrialKind> {
   const { device, torch } = where;
-  const pythonMissing = makePythonMissing(torch);
+  const missing = (way: PythonWay) => (): string | undefined => wayMissing(way, check, torch);
+  const rival = (way: PythonWay): TrialKind => rivalTrial(way, torch, missing(way));
   const many = { tensors: manyTensors, bytes: manyBytes };
   return {
     fio: fioTrial,
     device: deviceTrial('device', device, bytes, false),
     host: saveTrial('host', { leases: true, saves: 2 }),
-    'torch.save': rivalTrial('torch.save', torch, pythonMissing),
-    async_save: rivalTrial('async_save', torch, pythonMissing),
-    save_file: rivalTrial('save_file', torch, pythonMissing),
+    'torch.save': rival('torch.save'),
+    async_save: rival('async_save'),
+    save_file: rival('save_file'),
     'device, room': deviceTrial('device-room', device, bytes, true),
     'copy loop': copyTrial({ device, direction: 'host', pieceBytes }),
     'device, snapshot': deviceTrial('device-snapshot', device, bytes, false, { deviceSnapshot: true }),
     'copy within': copyTrial({ device, direction: 'within' }),
     '100,000': deviceTrial('device-many', device, manyBytes, true, many),
     'copy in one': copyTrial({ device, direction: 'host', bytes: manyBytes }),
-    slowdown: slowdownTrial(where, pythonMissing),
+    slowdown: slowdownTrial(where, missing('torch.save')),
   };
 }

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { benchChart } from './chart.js';
 import { benchCuda, requireGpu, type CudaOptions } from './cuda.js';
 import { cudaRowIds } from './cuda_rows.js';
 import { benchMicro } from './micro.js';
@@ -10,7 +11,6 @@ import { restoreRowIds } from './restore_rows.js';
 import { manyBytes } from './restore_trials.js';
 import { rowIds } from './rows.js';
 import { benchSave } from './save.js';
-import { benchSweep } from './sweep.js';
 import { GiB, parseBytes, parseCount } from './units.js';
 
 interface Options {
@@ -121,17 +121,6 @@ program
   });
 
 program
-  .command('sweep')
-  .description('block size, depth and threads: what the defaults were chosen by')
-  .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
-  .option('--pairs <count>', 'how often each point runs', parsed(parseCount), 3)
-  .option('--bytes <size>', 'size of one checkpoint', parsed(parseBytes), 2 * GiB)
-  .option('--rest <seconds>', restText, parsed(parseCount), 8)
-  .action((options: Options) =>
-    inPlace(options, (place, signal) => benchSweep(options.pairs, options.bytes, place, signal)),
-  );
-
-program
   .command('ranks')
   .description('several processes that save one checkpoint, over one process that saves as much')
   .requiredOption('--dir <directory>', 'where to write; a folder of its own is made in it, and removed')
@@ -155,6 +144,13 @@ program
   .description('the inner parts of saving and opening, each by itself')
   .option('--tensors <count>', 'tensors in the checkpoint', parsed(parseCount), 10_000)
   .action((options: { tensors: number }) => benchMicro(options.tensors));
+
+program
+  .command('chart')
+  .description("draws a result of snapshard bench --json for the README: ours against the device's limit and rivals")
+  .argument('<result.json>', 'what snapshard bench --json wrote')
+  .option('--out <file>', 'the image', 'bench/rivals.svg')
+  .action((result: string, { out }: { out: string }) => benchChart(result, out));
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,66 +1,73 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { sizeIn } from '../cli/text.js';
+import { promisify } from 'node:util';
+import { signOwner } from './leftovers.js';
+import { requireRoom, type Room } from './room.js';
+
+export type { Room };
+
+export const placePrefix = 'snapshard-bench-';
 
 /** The benchmark's own folder: everything it writes lies in there, and goes with it. */
 export interface Place {
+  /** Absolute path. */
+  readonly root: string;
   /**
    * Gives a trial a fresh folder, and the time (Unix, milliseconds) before which it must not write: the device has then
    * rested equally for all. Afterwards the folder is removed and the file system synced.
    */
   use<T>(name: string, trial: (folder: string, startAt_ms: number) => Promise<T>): Promise<T>;
+  /** Syncs the file system, and resolves to the time (Unix, milliseconds) at which the device has rested since. */
+  settle(): Promise<number>;
+  /** With all that is in it. */
   remove(): void;
 }
 
-/** What one trial needs at most. */
-export interface Room {
-  outputBytes: number;
-  memoryBytes: number;
-}
-
-/** Refuses when `directory` has no room for what one trial writes, or memory none for its sources and pool. */
+/**
+ * Makes a folder of its own in `directory`, which must exist.
+ * @throws {SnapshardError} `ERR_SNAPSHARD_NO_SPACE`, `ERR_SNAPSHARD_NO_MEMORY` as {@link requireRoom}
+ */
 export function makePlace(directory: string, room: Room, restSeconds: number): Place {
-  refuseWithoutRoom(directory, room);
-  const root = mkdtempSync(join(resolve(directory), 'snapshard-bench-'));
+  requireRoom(directory, room);
+  const root = mkdtempSync(join(resolve(directory), placePrefix));
+  signOwner(root);
+  const remove = (): void => {
+    process.off('exit', remove);
+    removeTree(root);
+  };
+  // Whatever ends this process, as far as it can still do something about it.
+  process.on('exit', remove);
   let quietSince_ms = Date.now();
+  const restedAt_ms = (): number => quietSince_ms + restSeconds * 1000;
+  const settle = async (): Promise<number> => {
+    await promisify(execFile)('sync', ['-f', root]).catch(ignoreInterrupt);
+    quietSince_ms = Date.now();
+    return restedAt_ms();
+  };
   return {
+    root,
+    settle,
     async use(name, trial) {
       const folder = join(root, name);
       mkdirSync(folder);
       try {
-        return await trial(folder, quietSince_ms + restSeconds * 1000);
+        return await trial(folder, restedAt_ms());
       } finally {
-        rmSync(folder, { recursive: true, force: true });
-        execFileSync('sync', ['-f', root]);
-        quietSince_ms = Date.now();
+        removeTree(folder);
+        await settle();
       }
     },
-    remove() {
-      rmSync(root, { recursive: true, force: true });
-    },
+    remove,
   };
 }
 
-function refuseWithoutRoom(directory: string, { outputBytes, memoryBytes }: Room): void {
-  const { bavail, bsize } = statfsSync(directory);
-  const needed = Math.ceil(outputBytes * 1.05) + 2 ** 28;
-  if (bavail * bsize < needed) {
-    throw new Error(
-      `${directory} has ${sizeIn(bavail * bsize)} free; a trial needs ${sizeIn(needed)}: ` +
-        'give another --dir or fewer --bytes',
-    );
-  }
-  const available = availableMemoryBytes();
-  if (available < memoryBytes) {
-    throw new Error(
-      `${sizeIn(available)} of memory are free; a trial needs ${sizeIn(memoryBytes)} for its sources ` +
-        'and pool: give fewer --bytes',
-    );
-  }
+/** A Ctrl-C ends that command as well; what it did not sync is in nobody's way then. */
+function ignoreInterrupt(error: unknown): void {
+  if ((error as { signal?: string }).signal !== 'SIGINT') throw error;
 }
 
-function availableMemoryBytes(): number {
-  const match = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'));
-  return Number(match?.[1] ?? 0) * 1024;
+/** An NFS client keeps a file that is still open, under another name, until whoever has it open has let go of it. */
+function removeTree(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }

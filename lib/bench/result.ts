@@ -45,6 +45,8 @@ const rankSampleSchema = z.object({
   writtenSeconds: seconds.optional(),
   /** Until the tensors may change again: how long a training step is held up. */
   pauseSeconds: seconds.optional(),
+  /** Until the call of `save` had returned: how long it held the JavaScript thread. */
+  callSeconds: seconds.optional(),
   /** Of the whole process. */
   cpuSeconds: seconds,
   /** Resident memory at its highest, less what was resident before the writer or reader was opened, tensors included. */
@@ -152,7 +154,7 @@ const conditions = {
   workload: workloadSchema,
 };
 
-/** Options of `CheckpointWriter.open`. */
+/** Options of `CheckpointWriter.open`; what is not here is as by default. */
 const writerSchema = z.record(z.string(), z.unknown());
 
 export const benchSchema = z.object({
@@ -179,12 +181,17 @@ export const tuneSchema = z.object({
   settings: z.object({ repeat: z.number().int().positive(), restSeconds: seconds }),
   points: z.array(
     z.object({
-      /** The option that this point varies; the others are as the best ones before it. */
+      /**
+       * The option that this point varies; the others are as the best ones before it. `defaults` was measured in each
+       * round; `confirmation` is the choice against the defaults, once more.
+       */
       axis: z.string(),
       /** As the table and the plots call it. */
       label: z.string(),
       writer: writerSchema,
-      samples: z.array(z.object({ round: z.number().int(), bytes, seconds, cpuSeconds: seconds })),
+      samples: z.array(
+        z.object({ round: z.number().int(), bytes, seconds, pauseSeconds: seconds.optional(), cpuSeconds: seconds }),
+      ),
     }),
   ),
   chosen: writerSchema,

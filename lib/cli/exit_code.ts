@@ -7,8 +7,10 @@ export const ExitCode = {
   Finding: 1,
   /** It was called in a way that it does not know, or could not do what it was asked. */
   Failure: 2,
-  /** By Ctrl+C, as shells have it. */
+  /** By Ctrl+C, SIGTERM or SIGHUP, as shells have it. */
   Interrupted: 130,
+  Terminated: 143,
+  HungUp: 129,
 } as const;
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -21,14 +23,22 @@ const dataCodes: ReadonlySet<SnapshardErrorCode> = new Set<SnapshardErrorCode>([
   'ERR_SNAPSHARD_UNKNOWN_DTYPE',
 ]);
 
-/** Somebody pressed Ctrl+C. */
+const codeOfSignal = { SIGINT: ExitCode.Interrupted, SIGTERM: ExitCode.Terminated, SIGHUP: ExitCode.HungUp } as const;
+
+export type EndSignal = keyof typeof codeOfSignal;
+export const endSignals = Object.keys(codeOfSignal) as EndSignal[];
+
+/** Somebody pressed Ctrl+C, or sent a signal that means as much. */
 export class Interrupted extends Error {
-  constructor() {
-    super('Interrupted.');
+  readonly exitCode: ExitCode;
+
+  constructor(signal: EndSignal = 'SIGINT') {
+    super(signal === 'SIGINT' ? 'Interrupted.' : `Interrupted by ${signal}.`);
+    this.exitCode = codeOfSignal[signal];
   }
 }
 
 export function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof Interrupted) return ExitCode.Interrupted;
+  if (error instanceof Interrupted) return error.exitCode;
   return error instanceof SnapshardError && dataCodes.has(error.code) ? ExitCode.Finding : ExitCode.Failure;
 }

@@ -1,22 +1,24 @@
 import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { examples, positiveInteger, repeatable, sizeOption, stepArgument } from './arguments.js';
 import type { ExitCode } from './exit_code.js';
-import { parseSize } from './size.js';
+import { addBench } from './program_bench.js';
+import { addTune } from './program_tune.js';
 import type { Terminal } from './terminal.js';
 
-type End = (code: ExitCode) => void;
+export type End = (code: ExitCode) => void;
 
 const exitCodes = `
 Exit codes:
   0    fine
   1    something is wrong with the data: damage was found, or the checkpoints differ
   2    a wrong call, or it could not be done
-  130  interrupted`;
+  130  interrupted (143 by SIGTERM, 129 by SIGHUP)`;
 
 /** Commands load what they need when they run, so that help needs no add-on. */
 export function buildProgram(terminal: Terminal, end: End): Command {
   const program = new Command('snapshard')
-    .description('Looks at, checks, compares, exports and removes checkpoints.')
+    .description('Looks at, checks, compares, exports and removes checkpoints, and measures what they are written to.')
     .version(ownVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
@@ -33,6 +35,8 @@ export function buildProgram(terminal: Terminal, end: End): Command {
   addDiff(program, terminal, end);
   addExport(program, terminal, end);
   addRm(program, terminal, end);
+  addBench(program, terminal, end);
+  addTune(program, terminal, end);
   return program;
 }
 
@@ -166,34 +170,6 @@ function addSelection(command: Command): Command {
   return command
     .addOption(repeatable('-f, --filter <pattern>', 'tensors whose name contains this, or matches it (* and ?)'))
     .addOption(repeatable('-g, --group <name>', 'tensors of this group'));
-}
-
-function repeatable(flags: string, description: string): Option {
-  return new Option(flags, `${description}; repeatable`)
-    .argParser((value, before: readonly string[]) => [...before, value])
-    .default([], 'all');
-}
-
-function positiveInteger(text: string): number {
-  const value = /^\d+$/.test(text) ? Number(text) : 0;
-  if (value > 0 && Number.isSafeInteger(value)) return value;
-  throw new InvalidArgumentError('Expected a positive integer.');
-}
-
-function stepArgument(text: string, before: readonly number[] | undefined): readonly number[] {
-  const step = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(step)) return [...(before ?? []), step];
-  throw new InvalidArgumentError('Expected a step, such as 1000.');
-}
-
-function sizeOption(text: string): number {
-  const bytes = parseSize(text);
-  if (bytes !== undefined) return bytes;
-  throw new InvalidArgumentError('Expected a size, such as 5GB, 512MiB or 1000000.');
-}
-
-function examples(...calls: string[]): string {
-  return `\nExamples:\n${calls.map((call) => `  snapshard ${call}`).join('\n')}`;
 }
 
 function ownVersion(): string {

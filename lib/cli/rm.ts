@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { createInterface } from 'node:readline/promises';
 import { SnapshardError } from '../errors.js';
 import { type ListedCheckpoint, listCheckpoints } from '../restore/list.js';
 import { NativeStore } from '../store/native_store.js';
 import { removeCheckpoint } from '../store/remove_checkpoint.js';
+import { confirmed } from './confirm.js';
 import { folderBytes } from './disk.js';
 import { ExitCode } from './exit_code.js';
 import type { Terminal } from './terminal.js';
@@ -24,7 +23,7 @@ interface Victim {
 export async function rm(root: string, steps: readonly number[], options: Options, terminal: Terminal): Promise<ExitCode> {
   const victims = await find(root, new Set(steps));
   for (const victim of victims) terminal.note(`removes ${describe(victim)}`);
-  if (!options.yes && !(await confirmed(victims.length))) {
+  if (!options.yes && !(await confirmed(`Remove ${count(victims.length, 'folder')}?`, 'Nothing was removed'))) {
     terminal.note('Nothing was removed.');
     return ExitCode.Failure;
   }
@@ -55,21 +54,4 @@ async function find(root: string, steps: ReadonlySet<number>): Promise<Victim[]>
 function describe({ listed, bytes }: Victim): string {
   const state = listed.damaged === undefined ? timeText(listed.time) : 'damaged';
   return printable(`${listed.path} (${sizeIn(bytes)}, ${state})`);
-}
-
-/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` where there is nobody to ask */
-async function confirmed(number: number): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    const message = 'Nothing was removed: there is no terminal to ask on. Pass --yes.';
-    throw new SnapshardError('ERR_SNAPSHARD_INVALID_ARGUMENT', message);
-  }
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    // Ctrl+C and Ctrl+D reject the question; where the terminal goes away, it is never answered.
-    const closed = once(reader, 'close').then(() => '');
-    const asked = reader.question(`Remove ${count(number, 'folder')}? [y/N] `).catch(() => '\n');
-    return /^y(es)?$/i.test((await Promise.race([asked, closed])).trim());
-  } finally {
-    reader.close();
-  }
 }

@@ -1,4 +1,4 @@
-import { Interrupted } from './exit_code.js';
+import { endSignals, Interrupted } from './exit_code.js';
 import { printable } from './text.js';
 
 const widthMax = 100;
@@ -33,6 +33,20 @@ export class Terminal {
     process.once('SIGINT', () => {
       this.#interrupt.abort(new Interrupted());
     });
+    return this.#interrupt.signal;
+  }
+
+  /**
+   * As {@link interruptible}, also by SIGTERM and SIGHUP; and no second one ends the process: what it has made must be
+   * removed first.
+   */
+  interruptibleUntilCleanedUp(): AbortSignal {
+    for (const name of endSignals) {
+      process.on(name, () => {
+        if (!this.#interrupt.signal.aborted) this.note('stopping, and removing what was written');
+        this.#interrupt.abort(new Interrupted(name));
+      });
+    }
     return this.#interrupt.signal;
   }
 }

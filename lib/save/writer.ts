@@ -26,7 +26,7 @@ import { Transfer } from './transfer.js';
 import { UnheardFailures } from './unheard.js';
 import {
   checkCloseOptions,
-  resolveWriterOptions,
+  resolveWithFile,
   type CloseOptions,
   type ResolvedWriterOptions,
   type WriterOptions,
@@ -71,12 +71,13 @@ export class CheckpointWriter {
    * Opens a directory, which must exist, takes its staging memory, and removes what died savers left there. Where
    * several ranks save together, it waits for all of them.
    * @throws {SnapshardError} `INVALID_ARGUMENT`; `NOT_FOUND`, `NOT_A_DIRECTORY` (the root); `NO_MEMORY` (the pool);
-   *   `IO_URING_UNAVAILABLE`; `CUDA_UNAVAILABLE` (with `cudaDevice`). Of several ranks: `DEADLINE` naming those that did not come; `RANKS_DISAGREE`;
-   *   `SESSION_OVER`; `NOT_SHARED`
+   *   `IO_URING_UNAVAILABLE`; `CUDA_UNAVAILABLE` (with `cudaDevice`); `NOT_FOUND`, `PERMISSION`, `CORRUPT`,
+   *   `UNSUPPORTED_VERSION` (with `optionsFile`). Of several ranks: `DEADLINE` naming those that did not come;
+   *   `RANKS_DISAGREE`; `SESSION_OVER`; `NOT_SHARED`
    */
   static async open(root: string, options: WriterOptions = {}): Promise<CheckpointWriter> {
     requireRoot(root);
-    const resolved = resolveWriterOptions(options);
+    const resolved = await resolveWithFile(options);
     const { place, deadlineMs } = resolved;
     await requireSharedRoot(root, place.severalHosts);
     const store = await NativeStore.open(root);

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { EngineChoice } from '../binding.js';
-import { stagingFields, wholeBlocks } from '../options/staging_options.js';
-import { matching, validate } from '../options/validate.js';
+import { SnapshardError } from '../errors.js';
+import { optionsFilePath, readOptionsFile } from '../options/options_file.js';
+import { performanceDefaults, performanceFields, performanceOf, type PerformanceOptions } from '../options/performance.js';
+import { cudaDeviceExpected, cudaDeviceMax, wholeBlocks } from '../options/staging_options.js';
+import { integer, invalid, matching, validate } from '../options/validate.js';
 import { resolveRank, type ResolvedRank } from '../ranks/environment.js';
 
-const MiB = 1024 * 1024;
-const GiB = 1024 * MiB;
 /** The longest that a timer of Node.js waits: 24.8 days. */
 const timerMax_ms = 2 ** 31 - 1;
 /** As long as collectives wait for a rank that is late. */
@@ -37,6 +38,11 @@ export interface WriterOptions {
    * Default: none; with several ranks 30 minutes.
    */
   deadlineMs?: number | undefined;
+  /**
+   * What `snapshard tune --out` wrote: the options above that suit the target, but for `cudaDevice` and `deadlineMs`.
+   * What is given here as well wins over the file. A relative path begins at the working directory. Default: none.
+   */
+  optionsFile?: string | URL | undefined;
   /** Which rank this process is, from 0. Default: what the launcher's environment says, else 0. See docs/ranks.md. */
   rank?: number | undefined;
   /** How many ranks save together. Default: what the launcher's environment says, else 1. */
@@ -45,41 +51,61 @@ export interface WriterOptions {
   runId?: string | undefined;
 }
 
-export interface ResolvedWriterOptions {
-  /** A multiple of `blockBytes`. */
-  readonly stagingBytes: number;
-  readonly blockBytes: number;
-  readonly queueDepth: number;
-  readonly threads: number;
-  readonly engine: EngineChoice;
-  readonly direct: boolean;
+/** `stagingBytes` is a multiple of `blockBytes`. */
+export interface ResolvedWriterOptions extends PerformanceOptions {
   readonly cudaDevice?: number | undefined;
-  readonly shardBytes: number;
   readonly deadlineMs: number;
   readonly place: ResolvedRank;
 }
 
 const schema = z.strictObject({
-  ...stagingFields({ stagingBytes: GiB, blockBytesMin: MiB }),
-  shardBytes: matching<number>(isShardSize, 'a positive integer or Infinity').default(Infinity),
+  ...performanceFields,
+  cudaDevice: integer(0, cudaDeviceMax, cudaDeviceExpected).optional(),
   deadlineMs: matching<number>(isDeadline, `milliseconds from 1 to ${timerMax_ms}, or Infinity`).optional(),
+  optionsFile: z.unknown().optional(),
   rank: z.unknown().optional(),
   worldSize: z.unknown().optional(),
   runId: z.unknown().optional(),
 });
 
-/** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT`, `ERR_SNAPSHARD_RANKS_DISAGREE` */
+type Given = z.infer<typeof schema> & Pick<ResolvedWriterOptions, 'place'>;
+
+/**
+ * What a writer does with these options, but for what lies in their `optionsFile`.
+ * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT`, `ERR_SNAPSHARD_RANKS_DISAGREE`
+ */
 export function resolveWriterOptions(options: WriterOptions | null): ResolvedWriterOptions {
-  const resolved = validate(schema, options ?? {}, 'the options of CheckpointWriter.open');
-  const stagingBytes = wholeBlocks(resolved);
-  const { rank, worldSize, runId } = options ?? {};
-  const place = resolveRank({ rank, worldSize, runId });
-  const deadlineMs = resolved.deadlineMs ?? (place.worldSize > 1 ? ranksDeadline_ms : Infinity);
-  return { ...resolved, stagingBytes, deadlineMs, place };
+  const given = checkGiven(options);
+  return complete(given, performanceOf(given));
 }
 
-function isShardSize(value: unknown): boolean {
-  return value === Infinity || (Number.isSafeInteger(value) && (value as number) > 0);
+/**
+ * As {@link resolveWriterOptions}, with what lies in `optionsFile`. All else is checked, and taken over, at the call.
+ * @throws {SnapshardError} also what `readOptionsFile` throws
+ */
+export async function resolveWithFile(options: WriterOptions | null): Promise<ResolvedWriterOptions> {
+  const given = checkGiven(options);
+  if (given.optionsFile === undefined) return complete(given, performanceOf(given));
+  const path = optionsFilePath(given.optionsFile);
+  const { writer } = await readOptionsFile(path);
+  try {
+    return complete(given, { ...writer, ...performanceOf(given) });
+  } catch (error) {
+    throw error instanceof SnapshardError ? invalid(`${error.message} Some of it comes from ${path}.`) : error;
+  }
+}
+
+function checkGiven(options: WriterOptions | null): Given {
+  const given = validate(schema, options ?? {}, 'the options of CheckpointWriter.open');
+  const { rank, worldSize, runId } = options ?? {};
+  return { ...given, place: resolveRank({ rank, worldSize, runId }) };
+}
+
+function complete(given: Given, chosen: Partial<PerformanceOptions>): ResolvedWriterOptions {
+  const { cudaDevice, place } = given;
+  const performance = { ...performanceDefaults, ...chosen };
+  const deadlineMs = given.deadlineMs ?? (place.worldSize > 1 ? ranksDeadline_ms : Infinity);
+  return { ...performance, stagingBytes: wholeBlocks(performance), cudaDevice, deadlineMs, place };
 }
 
 function isDeadline(value: unknown): boolean {

@@ -1,0 +1,42 @@
+import type { RankTrace, TracedSave } from './saves.js';
+
+/** Bytes that the device completed, by equal stretches of time. */
+export interface Throughput {
+  readonly binSeconds: number;
+  /** 10^9 bytes a second, of each stretch from the beginning of the save on; a list for each rank. */
+  readonly ranks: readonly (readonly number[])[];
+  readonly total: readonly number[];
+}
+
+const binsMax = 150;
+const blocksOfBinMin = 3;
+
+/**
+ * How long a stretch is: 1, 2 or 5 times a power of ten seconds, so that there are at most 150 of them and each holds,
+ * at an even rate, three blocks or more: with fewer, the size of a block shows as noise.
+ */
+export function binSecondsOf({ seconds, ranks }: TracedSave): number {
+  const blocks = Math.max(1, ...ranks.map(({ trace }) => trace.completedSeconds.length));
+  const least = Math.max(seconds / binsMax, (seconds * blocksOfBinMin) / blocks, 1e-6);
+  const power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= least * (1 - 1e-9)) ?? 10 * power;
+}
+
+function ratesOf({ trace, startSeconds }: RankTrace, bins: number, binSeconds: number): number[] {
+  const bytes = new Array<number>(bins).fill(0);
+  trace.completedSeconds.forEach((completed, block) => {
+    if (completed < 0) return;
+    const bin = Math.min(bins - 1, Math.floor((startSeconds + completed) / binSeconds));
+    bytes[bin]! += trace.bytes[block] ?? 0;
+  });
+  return bytes.map((ofBin) => ofBin / binSeconds / 1e9);
+}
+
+/** A block counts where it was completed; one that never was does not count. */
+export function throughputOf(save: TracedSave): Throughput {
+  const binSeconds = binSecondsOf(save);
+  const bins = Math.max(1, Math.ceil(save.seconds / binSeconds));
+  const ranks = save.ranks.map((rank) => ratesOf(rank, bins, binSeconds));
+  const total = Array.from({ length: bins }, (_, bin) => ranks.reduce((sum, rates) => sum + rates[bin]!, 0));
+  return { binSeconds, ranks, total };
+}

@@ -1,0 +1,24 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline/promises';
+import { SnapshardError } from '../errors.js';
+
+/**
+ * Asks on the terminal; anything but a yes is a no.
+ * @param nothing what did not happen, where there is nobody to ask
+ * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` where there is nobody to ask
+ */
+export async function confirmed(question: string, nothing: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    const message = `${nothing}: there is no terminal to ask on. Pass --yes.`;
+    throw new SnapshardError('ERR_SNAPSHARD_INVALID_ARGUMENT', message);
+  }
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    // Ctrl+C and Ctrl+D reject the question; where the terminal goes away, it is never answered.
+    const closed = once(reader, 'close').then(() => '');
+    const asked = reader.question(`${question} [y/N] `).catch(() => '\n');
+    return /^y(es)?$/i.test((await Promise.race([asked, closed])).trim());
+  } finally {
+    reader.close();
+  }
+}
