@@ -1,6 +1,7 @@
 /** All trials of a run: one after the other, and all of them again, so that what is compared alternates. */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { sizeIn } from '../cli/text.js';
 import type { TogetherOptions } from './child.js';
 import type { CopyEntry, Entry, Outcome, OwnSaveEntry, ReadEntry, SavedFiles, SaveEntry, ScheduledEntry } from './entry.js';
 import type { Measured } from './measured.js';
@@ -106,7 +107,7 @@ class Run {
       const restedAt_ms = await this.#place.settle();
       const cached = await cachedBytes(saved.files, this.#signal);
       await this.#trial(entry, saved, round, restedAt_ms, ({ sample, how }) => ({
-        sample: cached === undefined ? sample : { ...sample, cachedBytes: cached },
+        sample: cached === undefined ? sample : { ...sample, cachedBytes: Math.min(cached, sample.bytes) },
         how: [how, cacheText(entry.cache, warning, cached)].filter(Boolean).join('; '),
       }));
     }
@@ -185,5 +186,6 @@ function savedFiles(path: string): SavedFiles {
 function cacheText(cache: ReadEntry['cache'], warning: string | undefined, cached: number | undefined): string {
   if (warning !== undefined) return warning;
   const shown = cached === undefined ? ', not shown to be: that takes fincore of util-linux' : '';
-  return cache === 'cold' ? `page cache dropped${shown}` : `read through the page cache before${shown}`;
+  if (cache === 'warm') return `read through the page cache before${shown}`;
+  return cached ? `not cold: ${sizeIn(cached)} stayed in the page cache` : `page cache dropped${shown}`;
 }
