@@ -33,9 +33,7 @@ function slicesByLane(): Map<string, { name: string; start: number; end: number 
   for (const { ph, pid, tid, name, ts, dur = 0 } of events) {
     if (ph !== 'X') continue;
     const lane = `${pid}/${tid}`;
-    // Whole nanoseconds: sums of such fractions of a microsecond are not exact.
-    const [start, length] = [Math.round(ts * 1000), Math.round(dur * 1000)];
-    lanes.set(lane, [...(lanes.get(lane) ?? []), { name, start, end: start + length }]);
+    lanes.set(lane, [...(lanes.get(lane) ?? []), { name, start: ts, end: ts + dur }]);
   }
   for (const slices of lanes.values()) slices.sort((left, right) => left.start - right.start || right.end - left.end);
   return lanes;
@@ -46,8 +44,10 @@ describe('the trace file', () => {
     expect(new Set(events.map(({ ph }) => ph))).toEqual(new Set(['X', 'M', 'C', 'i']));
     for (const event of events) {
       expect(typeof event.name).toBe('string');
-      expect([event.ts, event.pid, event.tid].every((value) => Number.isFinite(value) && value >= 0)).toBe(true);
-      if (event.ph === 'X') expect(event.dur).toBeGreaterThanOrEqual(0);
+      expect(
+        [event.ts, event.pid, event.tid, event.dur ?? 0].every((value) => Number.isSafeInteger(value) && value >= 0),
+      ).toBe(true);
+      expect(event.dur === undefined).toBe(event.ph !== 'X');
       if (event.ph === 'C') expect(Object.values(event.args!).every((value) => typeof value === 'number')).toBe(true);
       if (event.ph === 'i') expect(['g', 'p', 't']).toContain(event.s);
       if (event.ph === 'M')

@@ -72,7 +72,7 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
 @media print {
   body { background: #fff; font-size: 12px; }
   main { max-width: none; padding: 0; }
-  h1 { font-size: 20px; } h2 { font-size: 15px; margin-top: 22px; } h2, h3, summary { break-after: avoid; }
+  h1 { font-size: 20px; } h2 { font-size: 15px; margin-top: 22px; } h2, h3, summary, label.choose { break-after: avoid; }
   figure, .tiles, tr, ol.findings { break-inside: avoid; }
   figure { border: 0; padding: 0; }
   .chart { height: auto !important; }
@@ -83,7 +83,8 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   .scroll { overflow: visible; border: 0; }
   table { font-size: 9.5px; } th, td { padding: 2px 5px; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-  label.choose, summary { display: none; }
+  summary { display: none; }
+  select { border: 0; padding: 0; appearance: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

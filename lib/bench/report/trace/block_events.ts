@@ -1,8 +1,6 @@
-import { completeEvent, deviceLanes, threadLanes, type TraceEvent } from './events.js';
+import { completeEvent, deviceLanes, microseconds, threadLanes, type TraceEvent } from './events.js';
 import { lanesOf } from './lanes.js';
 import { fullAt, type RankTrace } from './saves.js';
-
-const microseconds = (seconds: number): number => Math.round(seconds * 1e6);
 
 /** What the stager threads and the device did with each block; what a block never reached is left out. */
 export function blockEvents({ rank, trace }: RankTrace, at: number): TraceEvent[] {
@@ -67,9 +65,10 @@ function requestEvents(
       args: argsOf(trace, block),
     });
   const completed = trace.completedSeconds[block]!;
+  const waits = slice('waits', begun, submitted);
   return [
     slice('block', begun, completed),
-    ...(submitted > begun ? [slice('waits', begun, submitted)] : []),
+    ...(waits.dur === 0 ? [] : [waits]),
     slice('in flight', submitted, completed),
   ];
 }

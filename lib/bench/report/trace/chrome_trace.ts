@@ -5,7 +5,7 @@
 import type { BenchResult } from '../../result.js';
 import { blockEvents } from './block_events.js';
 import { counterEvents, type Rates } from './counter_events.js';
-import { completeEvent, deviceLanes, nanoseconds, phaseLane, threadLanes, type TraceEvent } from './events.js';
+import { completeEvent, deviceLanes, microseconds, phaseLane, threadLanes, type TraceEvent } from './events.js';
 import { slowestFirst, slowestRank, tracedSaves, type RankTrace, type TracedSave } from './saves.js';
 import { throughputOf } from './throughput.js';
 
@@ -31,7 +31,7 @@ function phaseEvents({ rank, trace }: RankTrace, round: number, at: number): Tra
     s: 'p',
     pid: rank,
     tid: phaseLane,
-    ts: nanoseconds(at + stagedSeconds) / 1000,
+    ts: microseconds(at + stagedSeconds),
   };
   return [...slices, staged];
 }

@@ -1,4 +1,4 @@
-import { nanoseconds, type TraceEvent } from './events.js';
+import { microseconds, type TraceEvent } from './events.js';
 import type { RankTrace } from './saves.js';
 
 export interface Rates {
@@ -11,7 +11,7 @@ export interface Rates {
 const counter = (pid: number, name: string, seconds: number, args: Readonly<Record<string, number>>): TraceEvent => ({
   name,
   ph: 'C',
-  ts: nanoseconds(seconds) / 1000,
+  ts: microseconds(seconds),
   pid,
   tid: 0,
   args,

@@ -18,7 +18,11 @@ export const phaseLane = 1;
 export const threadLanes = 10;
 export const deviceLanes = 100;
 
-export const nanoseconds = (seconds: number): number => Math.round(seconds * 1e9);
+/**
+ * Whole ones: viewers add `ts` and `dur` as floating-point numbers, and where the sum is a hair beyond the next slice,
+ * some draw that one within this one.
+ */
+export const microseconds = (seconds: number): number => Math.round(seconds * 1e6);
 
 interface Slice extends Pick<TraceEvent, 'name' | 'cat' | 'pid' | 'tid' | 'args'> {
   readonly start: number;
@@ -27,6 +31,6 @@ interface Slice extends Pick<TraceEvent, 'name' | 'cat' | 'pid' | 'tid' | 'args'
 
 /** Both ends are rounded, and then subtracted: slices that touch still do, and none overlap. */
 export function completeEvent({ start, end, ...rest }: Slice): TraceEvent {
-  const from = nanoseconds(start);
-  return { ...rest, ph: 'X', ts: from / 1000, dur: Math.max(0, nanoseconds(end) - from) / 1000 };
+  const from = microseconds(start);
+  return { ...rest, ph: 'X', ts: from, dur: Math.max(0, microseconds(end) - from) };
 }
