@@ -66,7 +66,7 @@ const sampleSchema = z.object({
   pauseSeconds: seconds.optional(),
   cpuSeconds: seconds,
   peakBytes: z.number().optional(),
-  /** Of a restore: bytes of the files that were in the page cache when it began. */
+  /** Bytes of its files in the page cache: of a save when it ended, of a restore when it began. */
   cachedBytes: bytes.optional(),
   ranks: z.array(rankSampleSchema),
 });

@@ -20,7 +20,7 @@ const rivals = {
   safetensors: { label: 'safetensors save_file', way: { python: 'save_file', packages: ['safetensors', 'torch'] } },
   dcp: { label: 'PyTorch DCP, 1 thread', way: { python: 'dcp', packages: ['torch'] } },
   'dcp-2': { label: 'PyTorch DCP, 2 threads', way: { python: 'dcp-2', packages: ['torch'] } },
-  'dcp-hf': { label: 'PyTorch DCP, Hugging Face', way: { python: 'dcp-hf', packages: ['torch', 'safetensors'] } },
+  'dcp-hf': { label: 'PyTorch DCP, HF writer', way: { python: 'dcp-hf', packages: ['torch', 'safetensors'] } },
   orbax: { label: 'Orbax', way: { python: 'orbax', packages: ['orbax-checkpoint', 'jax'] } },
 } as const satisfies Record<string, Rival>;
 

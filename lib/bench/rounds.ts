@@ -74,7 +74,9 @@ class Run {
       for (const entry of rotated([own, ...saves], round + warmup)) {
         if (!this.#records.runs(entry)) continue;
         await this.#place.use(entry.row.id, (folder, startAt_ms) =>
-          entry === own ? this.#saveAndRead(folder, startAt_ms, round) : this.#trial(entry, folder, round, startAt_ms),
+          entry === own
+            ? this.#saveAndRead(folder, startAt_ms, round)
+            : this.#trial(entry, folder, round, startAt_ms, (outcome) => this.#withCached(folder, outcome)),
         );
       }
       for (const entry of copies) await this.#copy(entry, round);
@@ -94,8 +96,14 @@ class Run {
   async #saveAndRead(folder: string, startAt_ms: number, round: number): Promise<void> {
     const { own } = this.#plan;
     const saved = await this.#watched(own, round, (onProgress) => own.run(folder, this.#options(startAt_ms, onProgress)));
-    this.#records.add(own, round, saved);
+    this.#records.add(own, round, await this.#withCached(folder, saved));
     await this.#readAll(savedFiles(saved.path), round);
+  }
+
+  /** What a save leaves in the page cache is memory that it took. */
+  async #withCached(folder: string, outcome: Outcome): Promise<Outcome> {
+    const cached = await cachedBytes(filesIn(folder), this.#signal);
+    return cached === undefined ? outcome : { ...outcome, sample: { ...outcome.sample, cachedBytes: cached } };
   }
 
   async #readAll(saved: SavedFiles, round: number): Promise<void> {
@@ -133,11 +141,11 @@ class Run {
     where: Where,
     round: number,
     startAt_ms: number,
-    adjust: (outcome: Outcome) => Outcome = (outcome) => outcome,
+    adjust: (outcome: Outcome) => Outcome | Promise<Outcome> = (outcome) => outcome,
   ): Promise<void> {
     try {
       const outcome = await this.#watched(entry, round, (onProgress) => entry.run(where, this.#options(startAt_ms, onProgress)));
-      this.#records.add(entry, round, adjust(outcome));
+      this.#records.add(entry, round, await adjust(outcome));
     } catch (error) {
       this.#signal.throwIfAborted();
       if (entry.row.kind === 'ours') throw error;
@@ -172,10 +180,14 @@ function rotated<T>(list: readonly T[], by: number): T[] {
   return [...list.slice(from), ...list.slice(0, from)];
 }
 
-function savedFiles(path: string): SavedFiles {
-  const files = readdirSync(path, { withFileTypes: true, recursive: true })
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function savedFiles(path: string): SavedFiles {
+  const files = filesIn(path);
   const shards = files
     .filter((file) => basename(file).endsWith('.safetensors'))
     .map((file) => ({ path: file, bytes: statSync(file).size }))

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { resolveWriterOptions, type ResolvedWriterOptions, type WriterOptions } from '../save/writer_options.js';
+import { resolveWithFile, type ResolvedWriterOptions, type WriterOptions } from '../save/writer_options.js';
 import type { JobSettings } from './job.js';
 import type { RivalId } from './rivals.js';
 import type { WorkloadSpec } from './workload.js';
@@ -8,7 +8,7 @@ import type { WorkloadSpec } from './workload.js';
 export type WriterSettings = Pick<
   ResolvedWriterOptions,
   'stagingBytes' | 'blockBytes' | 'queueDepth' | 'threads' | 'engine' | 'direct'
->;
+> & { readonly shardBytes?: number };
 
 export interface BenchSettings {
   /** Where to write: a folder of its own is made in it, and removed. */
@@ -46,6 +46,8 @@ export const copyThreads = Math.min(16, availableParallelism());
  */
 export async function writerSettings(writer: WriterOptions): Promise<WriterSettings> {
   const alone = { ...writer, rank: 0, worldSize: 1, runId: 'bench' };
-  const { stagingBytes, blockBytes, queueDepth, threads, engine, direct } = await Promise.resolve(resolveWriterOptions(alone));
-  return { stagingBytes, blockBytes, queueDepth, threads, engine, direct };
+  const resolved = await resolveWithFile(alone);
+  const { stagingBytes, blockBytes, queueDepth, threads, engine, direct, shardBytes } = resolved;
+  const files = shardBytes === Infinity ? {} : { shardBytes };
+  return { stagingBytes, blockBytes, queueDepth, threads, engine, direct, ...files };
 }

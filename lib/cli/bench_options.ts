@@ -34,6 +34,7 @@ export interface BenchFlags {
   readonly engine?: EngineChoice;
   readonly direct: boolean;
   readonly staging?: number;
+  readonly options?: string;
   readonly mtbf?: number;
   readonly stepTime?: number;
   readonly stateBytes?: number;
@@ -71,7 +72,7 @@ export async function settingsOf(directory: string, flags: BenchFlags): Promise<
 }
 
 /** Only what was given. */
-function writerOptionsOf({ block, depth, threads, engine, direct, staging }: BenchFlags): WriterOptions {
+function writerOptionsOf({ block, depth, threads, engine, direct, staging, options }: BenchFlags): WriterOptions {
   return {
     blockBytes: block,
     queueDepth: depth,
@@ -79,6 +80,7 @@ function writerOptionsOf({ block, depth, threads, engine, direct, staging }: Ben
     engine,
     direct: direct ? undefined : false,
     stagingBytes: staging,
+    optionsFile: options,
   };
 }
 

@@ -123,10 +123,9 @@ Status Directory::make_directory(const std::string& path, bool hold) {
   status = open_below(path, kOpenDirectory, 0, made);
   if (!status.ok()) return status;
   // Where the file system has no such locks, the age of the directory protects it instead. Where it has, others would
-  // take a directory without one for abandoned: a refusal that may pass (ENOLCK) is not the last word.
+  // take a directory without one for abandoned: a refusal that may pass is not the last word.
   Lock lock = try_lock(made.get());
-  for (int attempt = 1; lock == Lock::kUnsupported && attempt < kLockAttemptsMax; ++attempt)
-    lock = try_lock(made.get());
+  for (int attempt = 1; lock != Lock::kTaken && attempt < kLockAttemptsMax; ++attempt) lock = try_lock(made.get());
   if (lock == Lock::kTaken) held_[path] = std::move(made);
   return {};
 }

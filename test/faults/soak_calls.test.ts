@@ -57,7 +57,7 @@ describe.skipIf(whyNot !== undefined)('a system call that is refused', () => {
     ['io_uring', 'list', [fault('pread', 1, 'ESTALE'), fault('openat2', 2, 'ESTALE')]],
     ['old kernel', 'save', [fault('pread', 1, 'ENOMEM'), fault('pread', 3, 'EIO')]],
     ['io_uring', 'openCheckpoint', [fault('readdir', 5, 'ENOMEM'), fault('openat2', 2, 'EMFILE')]],
-    ['io_uring', 'ranks: meet', [fault('flock', 1, 'ENOLCK'), fault('fstat', 2, 'ESTALE', true)]],
+    ['io_uring', 'ranks: meet', [fault('flock', 1, 'ENOLCK'), fault('flock', 1, 'EWOULDBLOCK'), fault('fstat', 2, 'ESTALE', true)]],
     ['io_uring', 'load and open', [fault('pthread_create', 1, 'EAGAIN'), fault('io_uring_setup', 1, 'EPERM')]],
   ])('that once was not dealt with (%s, %s)', async (setting, phase, faults) => {
     const tally = await refuseCalls(seedOf(setting, phase), root.path, nothing, { faults });

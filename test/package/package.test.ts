@@ -44,7 +44,7 @@ describe('the packed package', () => {
   it('holds what it needs, and nothing that only its developers do', () => {
     const files = packed.files.map(({ path }) => path);
     const texts = ['LICENSE', 'README.md', 'THIRD_PARTY_NOTICES.md'];
-    const needed = [...texts, 'build/Release/snapshard.node', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js'];
+    const needed = [...texts, 'build/Release/snapshard.node', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/bench/report/page.js', 'lib/bench/rivals.py'];
     expect(needed.filter((file) => !files.includes(file))).toEqual([]);
     expect(files.filter((file) => /^(test|bench|examples|node_modules|runs)\//.test(file))).toEqual([]);
   });

@@ -37,7 +37,7 @@ const columns = {
   ratio: right('/limit', ({ ratio }) => medianText(ratio)),
   pause: right('pause', ({ pauseSeconds }) => medianText(pauseSeconds, timeIn)),
   cpu: right('CPU', ({ cpuSecondsPerGiB }) => medianText(cpuSecondsPerGiB)),
-  memory: right('memory', ({ peakBytes }) => medianText(peakBytes, shortSize)),
+  memory: right('memory', ({ memoryBytes }) => medianText(memoryBytes, shortSize)),
 };
 
 /** From all columns to the least that tell; the first that fits is taken. */
@@ -62,7 +62,7 @@ export function legend(result: BenchResult, phases: readonly PhaseFigures[], rat
   return [
     `Medians and min..max of ${roundsOf(result)} rounds. durable, written: 10^9 bytes a second, until everything is synced ` +
       'or read and verified, and until the device has taken the last byte. pause: how long the tensors must not change. ' +
-      'CPU: seconds a GiB. memory: at its highest, beyond the tensors.',
+      'CPU: seconds a GiB. memory: at its highest, beyond the tensors; of a save also what it left in the page cache.',
     ...(limits.length === 0 ? [] : [`${ratio}: durable, over the limit in the same round: ${limits.join(', ')}.`]),
   ];
 }

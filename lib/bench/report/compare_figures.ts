@@ -1,6 +1,6 @@
 import type { BenchResult, Row } from '../result.js';
 import { spread, type Spread } from '../statistics.js';
-import { cpuSecondsPerGiB, gigabytesPerSecond, limitOf, ratiosOf, valuesOf } from './figures.js';
+import { cpuSecondsPerGiB, gigabytesPerSecond, limitOf, memoryOf, ratiosOf, valuesOf } from './figures.js';
 import { rankSumProbability } from './rank_sum.js';
 import { digits, shortSize, timeIn } from './units.js';
 
@@ -47,7 +47,7 @@ const others: readonly Figure[] = [
   },
   { name: 'pause', text: timeIn, values: ({ samples }) => valuesOf(samples, (sample) => sample.pauseSeconds) },
   { name: 'CPU s/GiB', text: digits, values: ({ samples }) => samples.map(cpuSecondsPerGiB) },
-  { name: 'memory', text: shortSize, values: ({ samples }) => valuesOf(samples, (sample) => sample.peakBytes) },
+  { name: 'memory', text: shortSize, values: (row) => valuesOf(row.samples, (sample) => memoryOf(row, sample)) },
 ];
 
 /** Of a limit the rate alone: its ratio is over itself. */

@@ -13,8 +13,8 @@ export interface RowFigures {
   readonly ratio: Spread | undefined;
   readonly pauseSeconds: Spread | undefined;
   readonly cpuSecondsPerGiB: Spread | undefined;
-  /** Resident beyond the tensors. */
-  readonly peakBytes: Spread | undefined;
+  /** As {@link memoryOf}. */
+  readonly memoryBytes: Spread | undefined;
   /** Share of the bytes that the page cache held when it began. */
   readonly cachedShare: Spread | undefined;
 }
@@ -45,6 +45,11 @@ export function valuesOf(samples: readonly Sample[], value: (sample: Sample) => 
 export const writtenRate = ({ bytes, writtenSeconds }: Sample): number | undefined =>
   writtenSeconds === undefined ? undefined : gigabytesPerSecond({ bytes, seconds: writtenSeconds });
 
+/** Resident beyond the tensors, and of a save what its files hold of the page cache at its end, dirty or not. */
+export function memoryOf({ phase }: Row, { peakBytes, cachedBytes = 0 }: Sample): number | undefined {
+  return peakBytes === undefined || phase !== 'save' ? peakBytes : peakBytes + cachedBytes;
+}
+
 /** Each round's durable rate over that of the limit in the same round; rounds that lack either are left out. */
 export function ratiosOf(row: Row, limit: Row | undefined): number[] {
   const byRound = new Map(limit?.samples.map((sample) => [sample.round, gigabytesPerSecond(sample)]));
@@ -64,9 +69,9 @@ function figuresOf(row: Row, limit: Row | undefined): RowFigures {
     ratio: spread(ratiosOf(row, limit)),
     pauseSeconds: over((sample) => sample.pauseSeconds),
     cpuSecondsPerGiB: over(cpuSecondsPerGiB),
-    peakBytes: over((sample) => sample.peakBytes),
+    memoryBytes: over((sample) => memoryOf(row, sample)),
     cachedShare: over(({ cachedBytes, bytes }) =>
-      cachedBytes === undefined ? undefined : cachedBytes / Math.max(bytes, 1),
+      cachedBytes === undefined || row.phase === 'save' ? undefined : cachedBytes / Math.max(bytes, 1),
     ),
   };
 }

@@ -6,6 +6,7 @@ import {
   cpuSecondsPerGiB,
   figuresByPhase,
   gigabytesPerSecond,
+  memoryOf,
   writtenRate,
   type PhaseFigures,
   type RowFigures,
@@ -41,7 +42,7 @@ const columns: readonly HtmlColumn<RowFigures>[] = [
   figure('over the limit', ({ ratio }) => ratio),
   figure('pause', ({ pauseSeconds }) => pauseSeconds, timeIn),
   figure('CPU s/GiB', (figures) => figures.cpuSecondsPerGiB),
-  figure('memory', ({ peakBytes }) => peakBytes, shortSize),
+  figure('memory', ({ memoryBytes }) => memoryBytes, shortSize),
 ];
 
 /** The first row of ours in the first phase that has one, as large figures. */
@@ -49,13 +50,13 @@ export function tiles(phases: readonly PhaseFigures[]): Markup {
   const phase = phases.find(({ rows }) => rows.some(({ row }) => row.kind === 'ours'));
   const ours = phase?.rows.find(({ row }) => row.kind === 'ours');
   if (!phase || !ours) return html``;
-  const { durable, ratio, pauseSeconds, peakBytes } = ours;
+  const { durable, ratio, pauseSeconds, memoryBytes } = ours;
   const all: readonly (readonly [string, Spread | undefined, (value: number) => string, string])[] = [
     [`${phase.phase}, durable`, durable, (value) => `${digits(value)} GB/s`, ''],
     [`of ${phase.limit?.label ?? 'the limit'}`, ratio, digits, 'same round'],
     ['pause of a step', pauseSeconds, timeIn, ''],
     ['CPU', ours.cpuSecondsPerGiB, (value) => `${digits(value)} s/GiB`, ''],
-    ['extra memory', peakBytes, shortSize, 'beyond the tensors'],
+    ['extra memory', memoryBytes, shortSize, 'beyond the tensors'],
   ];
   return html`<dl class="tiles">
     ${all.map(([name, value, text, remark]) =>
@@ -140,7 +141,7 @@ const repeatColumns: readonly HtmlColumn<Repeat>[] = [
   { title: 'written GB/s', number: true, cell: ({ sample }) => optional(writtenRate(sample), digits) },
   { title: 'pause', number: true, cell: ({ sample }) => optional(sample.pauseSeconds, timeIn) },
   { title: 'CPU s/GiB', number: true, cell: ({ sample }) => digits(cpuSecondsPerGiB(sample)) },
-  { title: 'memory', number: true, cell: ({ sample }) => optional(sample.peakBytes, shortSize) },
+  { title: 'memory', number: true, cell: ({ row, sample }) => optional(memoryOf(row, sample), shortSize) },
 ];
 
 const optional = (value: number | undefined, text: (value: number) => string): string =>
