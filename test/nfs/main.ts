@@ -3,13 +3,14 @@
  * pattern. Ends with `N passed, N failed`.
  */
 import Table from 'cli-table3';
+import { bench } from './bench.js';
 import { faults } from './faults/part.js';
 import { ranks } from './ranks/part.js';
 import { run as runCommand } from './server.js';
 import { suite } from './suite.js';
 import type { Part, Trial } from './trial.js';
 
-const parts: Readonly<Record<string, () => Part>> = { ranks, suite, faults };
+const parts: Readonly<Record<string, () => Part>> = { ranks, suite, faults, bench };
 /** Whoever runs this learns from it what a trial that has not ended waits for. */
 const quiet_ms = 30 * 60_000;
 

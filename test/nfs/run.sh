@@ -10,6 +10,7 @@
 #   suite    the tests of test/integration with their roots on a mount
 #   faults   the server goes away in the middle, two writers meet, files are deleted behind the client's back, root is
 #            nobody, the export is full
+#   bench    `snapshard bench` on mounts with different options
 #
 # Needs root, a built package, and Debian's nfs-kernel-server, nfs-common and iproute2; installs nothing. MODPROBE says
 # how modules are loaded, if not by `modprobe`. The server, the clients and their mounts live in namespaces of their own:
@@ -24,7 +25,7 @@ export PATH=$PATH:/usr/sbin:/sbin
 
 if [[ "${1:-}" != --inside ]]; then
   parts=()
-  while [[ "${1:-}" =~ ^(ranks|suite|faults)(=|$) ]]; do
+  while [[ "${1:-}" =~ ^(ranks|suite|faults|bench)(=|$) ]]; do
     parts+=("$1")
     shift
   done
