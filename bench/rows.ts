@@ -73,7 +73,7 @@ const tracedPair: Pair = ['save 64 traced', 'save 64'];
 const traced = { digits: 4, bar: 1.01, aim: 1.002 };
 
 function tracedRow(label: string, name: TrialName): Row {
-  return { ...figureRow('trace', label, 'x', name, (sample) => sample.tracedOverUntraced), ...traced };
+  return { ...figureRow('trace', label, 'x', name, (sample) => sample.tracedRatio), ...traced };
 }
 
 export const rows: readonly Row[] = [
@@ -82,8 +82,8 @@ export const rows: readonly Row[] = [
   { ...ratioRow('tensors', '100,000 tensors, over 64, save 2', manyOverFew, nextRate), bar: 0.85, aim: 0.95 },
   { ...ratioRow('trace', 'traced, durable, over untraced', tracedPair, rate), digits: 3, bar: 0.99, aim: 0.998 },
   { ...ratioRow('trace', 'traced, CPU s/GiB, over untraced', tracedPair, cpuPerGiB), better: 'lower', ...traced },
-  tracedRow('the same by turns, native threads', 'saves traced by turns'),
-  tracedRow('the same, tensors of 4 KiB', 'small tensors traced by turns'),
+  tracedRow('the same, staging alone, by turns', 'staged, traced by turns'),
+  tracedRow('the same, tensors of 4 KiB', 'staged 4 KiB, traced by turns'),
   ratioRow('pwrite', 'pwrite engine, over io_uring', ['save 64 pwrite', 'save 64'], rate),
   ratioRow('buffered', 'buffered, over direct', ['save 64 buffered', 'save 64'], rate),
   {

@@ -27,8 +27,8 @@ export interface Trial {
   deviceSnapshot?: boolean;
   /** Watches the JavaScript thread with a tight loop, which costs a core. */
   watchThread: boolean;
-  /** What becomes of each block is recorded; by turns: of each second save. */
-  trace?: 'always' | 'by turns';
+  /** What becomes of each block is recorded. */
+  trace?: boolean;
   writer: WriterOptions;
 }
 
@@ -37,9 +37,8 @@ export interface SaveMeasure {
   /** From the call of `save` until `staged`, and until the save resolved. */
   stagedSeconds: number;
   durableSeconds: number;
-  /** Of the whole process, over the same time; and of the native threads alone. */
+  /** Of the whole process, over the same time. */
   cpuSeconds: number;
-  nativeCpuSeconds: number;
   /** How long the call itself held the thread. */
   call_ms: number;
   /** The longest that anything held it; only when it was watched. */
@@ -60,15 +59,12 @@ async function measure(writer: CheckpointWriter, trial: Trial, tensors: Map<stri
   const meter = trial.watchThread ? new HeldMeter() : undefined;
   const cpuBefore = process.cpuUsage();
   const start_ms = performance.now();
-  const { inPlace, deviceSnapshot } = trial;
-  const trace = trial.trace === 'always' || (trial.trace === 'by turns' && step % 2 === 0);
-  // What it replaces goes, so that the disk does not fill up.
-  const place = trial.trace === 'by turns' ? { step: 1, overwrite: true } : { step };
-  const save = writer.save({ ...place, tensors, inPlace, deviceSnapshot }, { trace });
+  const { inPlace, deviceSnapshot, trace } = trial;
+  const save = writer.save({ step, tensors, inPlace, deviceSnapshot }, { trace });
   const called_ms = performance.now();
   await save.staged;
   const staged_ms = performance.now();
-  const { bytes, engine, direct, engineReason, directReason, deviceReason, timings } = await save;
+  const { bytes, engine, direct, engineReason, directReason, deviceReason } = await save;
   const durable_ms = performance.now();
   const cpu = process.cpuUsage(cpuBefore);
   const result: SaveMeasure = {
@@ -76,7 +72,6 @@ async function measure(writer: CheckpointWriter, trial: Trial, tensors: Map<stri
     stagedSeconds: (staged_ms - start_ms) / 1000,
     durableSeconds: (durable_ms - start_ms) / 1000,
     cpuSeconds: (cpu.user + cpu.system) / 1e6,
-    nativeCpuSeconds: timings.cpuSeconds,
     call_ms: called_ms - start_ms,
     engine,
     direct,

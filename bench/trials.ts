@@ -1,9 +1,11 @@
+import { fileURLToPath } from 'node:url';
+import { runChild } from '../lib/bench/child.js';
 import type { Place } from '../lib/bench/place.js';
 import { fioMissing, runFio } from '../lib/bench/fio.js';
-import { spread } from '../lib/bench/statistics.js';
 import { loopMissing, runLoop } from './loop.js';
 import { runTrial } from './run_trial.js';
-import type { SaveMeasure, Trial, TrialResult } from './trial.js';
+import type { TraceTrialResult } from './trace_trial.js';
+import type { Trial, TrialResult } from './trial.js';
 import { GiB, MiB } from './units.js';
 
 /** What one trial gave, in one shape for all kinds: only what was measured is there. */
@@ -19,8 +21,8 @@ export interface Sample {
   /** Of the first save and the second, in milliseconds. */
   held_ms?: number[];
   call_ms?: number[];
-  /** Processor seconds of native threads: of a traced save over the one before, which is not. The median of all such pairs. */
-  tracedOverUntraced?: number;
+  /** Processor time of staging, traced over not. */
+  tracedRatio?: number;
   /** How much longer a matrix product took while it saved, in percent. */
   slowdownPercent?: number;
   how: string;
@@ -52,21 +54,25 @@ export function saveTrial(name: string, options: SaveOptions): TrialKind {
           watchThread: false,
           writer: {},
         };
-        const trial: Trial = { folder, startAt_ms, ...defaults, ...options };
-        return sampleOf(await runTrial(trial, signal), trial.trace === 'by turns');
+        return sampleOf(await runTrial({ folder, startAt_ms, ...defaults, ...options }, signal));
       }),
   };
 }
 
-function tracedOverUntraced(saves: readonly SaveMeasure[]): number {
-  // The first two warm up.
-  const ratios = saves.flatMap(({ nativeCpuSeconds }, index) =>
-    index % 2 === 1 && index > 1 ? [nativeCpuSeconds / saves[index - 1]!.nativeCpuSeconds] : [],
-  );
-  return spread(ratios)?.median ?? NaN;
+/** Traced and untraced by turns, with no disk. */
+function stagedByTurns(tensors: number): TrialKind {
+  const trial = { tensors, bytes: 128 * MiB, turns: 200 };
+  return {
+    missing: () => undefined,
+    async run(_place, _bytes, signal) {
+      const script = fileURLToPath(new URL('./trace_trial.ts', import.meta.url));
+      const { ratio, ...rest } = await runChild<TraceTrialResult>(script, trial, signal);
+      return { ...rest, tracedRatio: ratio, how: `staged ${2 * trial.turns} times` };
+    },
+  };
 }
 
-function sampleOf({ saves, residentBeyondBytes }: TrialResult, byTurns: boolean): Sample {
+function sampleOf({ saves, residentBeyondBytes }: TrialResult): Sample {
   const [first, second] = saves;
   if (!first) throw new Error('the trial saved nothing');
   return {
@@ -78,7 +84,6 @@ function sampleOf({ saves, residentBeyondBytes }: TrialResult, byTurns: boolean)
     residentBeyondBytes,
     held_ms: saves.flatMap(({ held_ms }) => held_ms ?? []),
     call_ms: saves.map(({ call_ms }) => call_ms),
-    ...(byTurns && { tracedOverUntraced: tracedOverUntraced(saves) }),
     how: `${first.engine}, direct ${first.direct}${first.reason ? ` (${first.reason})` : ''}`,
   };
 }
@@ -108,23 +113,15 @@ const roomy: SaveOptions = {
   saves: 2,
   writer: { stagingBytes: poolBytes + 64 * MiB, threads: stagerThreads },
 };
-/** Many short saves in one process: what a save takes differs less between two in a row than between two processes. */
-const byTurns: SaveOptions = {
-  bytes: 128 * MiB,
-  saves: 62,
-  leases: true,
-  trace: 'by turns',
-  writer: { stagingBytes: 192 * MiB },
-};
 const held: SaveOptions = { bytes: poolBytes, saves: 2, watchThread: true };
 
 /** In the order in which one round runs them: what is compared runs close together. */
 export const trialKinds = {
   fio: fioTrial,
   'save 64': saveTrial('save-64', { saves: 2 }),
-  'save 64 traced': saveTrial('save-64-traced', { saves: 2, trace: 'always' }),
-  'saves traced by turns': saveTrial('traced-by-turns', byTurns),
-  'small tensors traced by turns': saveTrial('small-traced-by-turns', { ...byTurns, tensors: 32_768 }),
+  'save 64 traced': saveTrial('save-64-traced', { saves: 2, trace: true }),
+  'staged, traced by turns': stagedByTurns(64),
+  'staged 4 KiB, traced by turns': stagedByTurns(32_768),
   'save 100,000': saveTrial('save-100000', { saves: 2, tensors: 100_000 }),
   'save 64 pwrite': saveTrial('save-64-pwrite', { writer: { engine: 'pwrite' } }),
   'save 64 buffered': saveTrial('save-64-buffered', { writer: { direct: false } }),

@@ -24,9 +24,8 @@ export interface SaveTrace {
   readonly gatherStartSeconds: Float64Array;
   readonly gatherEndSeconds: Float64Array;
   /**
-   * How long each of both took, waiting for the processor included; together at most from `gatherStart` to
-   * `gatherEnd`. Many small tensors: measured on one piece in each 256 KiB, which stands for the others. Copying is 0
-   * for what is written in place. Of a block that holds memory of a GPU, gathering is only asking for it: `copySeconds`
+   * How long each of both took, waiting for the processor included: together from `gatherStart` to `gatherEnd`, shared
+   * out by what one piece in each 2 MiB took. Copying is 0 for what is written in place. Of a block that holds memory of a GPU, gathering is only asking for it: `copySeconds`
    * is then how long it took from `gatherStart` until all had landed, and the hashing followed that.
    */
   readonly copySeconds: Float64Array;

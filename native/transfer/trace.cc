@@ -2,12 +2,18 @@
 
 namespace snapshard {
 
+namespace {
+
+constexpr uint64_t kTimedEachBytes = 2 * kMiB;
+
+}  // namespace
+
 void GatherClock::begin(bool on) {
   on_ = on;
   timed_ = on;
   if (!on) return;
   // The first piece counts, however small.
-  untimed_bytes_ = kPieceBytes;
+  untimed_bytes_ = kTimedEachBytes;
   start_ = trace_now();
   last_ = start_;
   copy_ = 0;
@@ -18,7 +24,7 @@ void GatherClock::begin(bool on) {
 void GatherClock::choose(uint64_t bytes) {
   untimed_bytes_ += bytes;
   const bool goes_on = timed_;
-  timed_ = untimed_bytes_ >= kPieceBytes;
+  timed_ = untimed_bytes_ >= kTimedEachBytes;
   if (!timed_) return;
   untimed_bytes_ = 0;
   if (!goes_on) last_ = trace_now();

@@ -46,8 +46,9 @@ struct Trace {
   std::vector<BlockTrace> blocks;
 };
 
-// Divides the time that a stager spends on an item between copying and hashing, which alternate. It looks at the clock
-// twice for each 256 KiB: of smaller pieces, one in so many bytes stands for those since the one before.
+// Divides the time that a stager spends on an item between copying and hashing, which alternate. One piece in each 2
+// MiB is timed, the first one always, and stands for the others: to look at the clock is to wait for all memory
+// accesses under way, some 100 ns, and at each of the pieces of 256 KiB that made up 0.4 % of the processor time.
 class GatherClock {
  public:
   // Off: all that follows does nothing.
