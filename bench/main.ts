@@ -66,7 +66,8 @@ async function runInPlace(place: Place, run: InPlace): Promise<void> {
   try {
     await run(place, interrupt.signal);
   } finally {
-    place.remove();
+    const left = place.remove();
+    if (left !== undefined) process.stderr.write(`${left}\n`);
   }
 }
 

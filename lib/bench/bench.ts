@@ -66,7 +66,8 @@ export function costOf(plan: Plan, settings: BenchSettings): Cost {
   const scheduled = plan.scheduled?.bytes ?? 0;
   const movedBytes = (plan.readsOnly ? bytes : 0) + scheduled + runnable.reduce((sum, entry) => sum + entry.bytes, 0) * rounds;
   const trials = runnable.length * rounds;
-  const own = bytes + ranks * (settings.writer.stagingBytes + nodeBytes);
+  const { stagingBytes, queueDepth, blockBytes } = settings.writer;
+  const own = bytes + ranks * (Math.max(stagingBytes, queueDepth * blockBytes) + nodeBytes);
   const python = needPython(settings.rivals) && !plan.readsOnly ? bytes * (1 + pythonCopies) + ranks * pythonBytes : 0;
   return {
     writtenBytes: saves * bytes + scheduled,
@@ -97,7 +98,7 @@ export async function runBench(
   const target = await describeTarget(settings.directory);
   const fio = settings.limits ? (fioMissing() ?? (await fioMode(place.root, signal))) : undefined;
   const rows = await runRounds(makePlan(settings, check, fio), surroundings);
-  const meaning = settings.job && jobMeaning(settings.job, rows);
+  const meaning = settings.job && jobMeaning(settings.job, rows, settings.writer.stagingBytes);
   const { repeat, warmup, restSeconds, intervalSeconds, command } = settings;
   const measured = {
     format: 'snapshard-bench-1' as const,

@@ -26,6 +26,8 @@ export interface TogetherOptions {
   signal: AbortSignal;
   /** Unix time before which none of them begins. */
   startAt_ms?: number;
+  /** All have made what they need. */
+  onReady?: (() => void) | undefined;
   /** What all have done so far, in bytes. */
   onProgress?: ((bytes: number) => void) | undefined;
 }
@@ -56,7 +58,7 @@ export async function runChild<Result>(script: string, input: object, signal: Ab
 export async function runTogether<Result>(
   program: Program,
   inputs: readonly object[],
-  { signal, startAt_ms = 0, onProgress }: TogetherOptions,
+  { signal, startAt_ms = 0, onReady, onProgress }: TogetherOptions,
 ): Promise<Result[]> {
   signal.throwIfAborted();
   const done = inputs.map(() => 0);
@@ -72,7 +74,7 @@ export async function runTogether<Result>(
   signal.addEventListener('abort', stop, { once: true });
   const results = children.map((child) => child.result as Promise<Result>);
   try {
-    void begin(children, startAt_ms, signal).catch(stop);
+    void begin(children, startAt_ms, onReady, signal).catch(stop);
     return await Promise.all(results);
   } catch (error) {
     stop();
@@ -83,8 +85,14 @@ export async function runTogether<Result>(
   }
 }
 
-async function begin(children: readonly Child[], startAt_ms: number, signal: AbortSignal): Promise<void> {
+async function begin(
+  children: readonly Child[],
+  startAt_ms: number,
+  onReady: (() => void) | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   await Promise.all(children.map((child) => child.ready));
+  onReady?.();
   const notice_ms = children.length > 1 ? startNotice_ms : 0;
   await sleep(Math.max(0, startAt_ms - notice_ms - Date.now()), undefined, { signal });
   for (const child of children) child.start(Date.now() + notice_ms);
@@ -118,8 +126,8 @@ class Child {
     });
     this.result = new Promise((resolve, reject) => {
       child.on('error', reject);
-      child.on('exit', () => (this.#ended = true));
       child.on('close', (code, signalName) => {
+        this.#ended = true;
         if (this.#answer !== undefined && 'result' in this.#answer) resolve(this.#answer.result);
         else reject(this.#failure(signalName ?? `exit code ${code}`));
       });

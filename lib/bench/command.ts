@@ -13,7 +13,7 @@ export async function runCommand(command: string, words: readonly string[], sign
   child.stdout.on('data', (text: Buffer) => (output.out += text.toString()));
   child.stderr.on('data', (text: Buffer) => (output.error += text.toString()));
   const kill = (): void => {
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
+    if (child.pid !== undefined) killGroup(child.pid);
   };
   signal.addEventListener('abort', kill, { once: true });
   try {

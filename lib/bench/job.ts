@@ -15,9 +15,10 @@ export interface JobSettings {
 
 /**
  * What the figures mean for a job, as long as each of its ranks gets what a rank got here: times grow with what a rank
- * saves. `undefined` where no save, or neither restore nor verification, was measured.
+ * saves. `undefined` where no save was measured. Where no restore was, one is taken to last as long as a save.
+ * @param stagingBytes of a rank: what it saves beyond holds training up until the device has taken it
  */
-export function jobMeaning(job: JobSettings, rows: readonly Row[]): Meaning | undefined {
+export function jobMeaning(job: JobSettings, rows: readonly Row[], stagingBytes: number): Meaning | undefined {
   const save = ownSamples(rows, 'save');
   const restore = [ownSamples(rows, 'restore cold'), ownSamples(rows, 'restore warm'), save].find(({ length }) => length > 0);
   if (save.length === 0 || restore === undefined) return undefined;
@@ -25,11 +26,14 @@ export function jobMeaning(job: JobSettings, rows: readonly Row[]): Meaning | un
     spread(samples.map((sample) => (seconds(sample) * sample.ranks.length) / sample.bytes))!.median;
   const rankBytes = job.stateBytes / job.ranks;
   const { stepSeconds, ...rest } = job;
+  const saveSeconds = rankBytes * perByte(save, (sample) => sample.seconds);
+  const copied = rankBytes * perByte(save, (sample) => sample.pauseSeconds ?? sample.seconds);
+  const waited = saveSeconds * Math.max(0, 1 - stagingBytes / rankBytes);
   return meaningOf({
     ...rest,
     ...(stepSeconds !== undefined && { stepSeconds }),
-    pauseSeconds: rankBytes * perByte(save, (sample) => sample.pauseSeconds ?? sample.seconds),
-    saveSeconds: rankBytes * perByte(save, (sample) => sample.seconds),
+    pauseSeconds: Math.max(copied, waited),
+    saveSeconds,
     restoreSeconds: rankBytes * perByte(restore, (sample) => sample.seconds),
   });
 }

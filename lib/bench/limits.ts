@@ -52,7 +52,7 @@ export function saveLimits(settings: BenchSettings, fio: FioMode | string): Save
   ];
 }
 
-/** As many processes as there are ranks read the largest files of what these saved. */
+/** As many processes as there are ranks read what these saved; fio one file each, the largest. */
 export function readLimits(settings: BenchSettings, fio: FioMode | string): ReadEntry[] {
   const { ranks } = settings.spec;
   const { bytes } = describeWorkload(settings.spec);
@@ -65,8 +65,12 @@ export function readLimits(settings: BenchSettings, fio: FioMode | string): Read
       ...cold,
       bytes,
       run: ({ shards }, together) => {
-        const some = shards.slice(0, ranks);
-        return probe(some.map(({ path }): ProbeInput => ({ kind: 'read', path, drive: { ...drive, blockBytes } })), together);
+        const shares = Array.from({ length: ranks }, (_, rank) => shards.filter((_, index) => index % ranks === rank));
+        const some = shares.filter((share) => share.length > 0);
+        return probe(
+          some.map((share): ProbeInput => ({ kind: 'read', paths: share.map(({ path }) => path), drive: { ...drive, blockBytes } })),
+          together,
+        );
       },
     },
     {
@@ -99,7 +103,7 @@ function fioEntry<Where, Phase extends string>(
       const mode = fio as FioMode;
       const { bytes: moved, seconds, cpuSeconds } = await run(mode, where, options);
       const startedAt = new Date(Date.now() - seconds * 1000).toISOString();
-      return { sample: togetherSample([{ bytes: moved, seconds, cpuSeconds }], startedAt), how: `4 MiB, depth 16, ${mode.how}` };
+      return { sample: togetherSample([{ bytes: moved, seconds, cpuSeconds }], startedAt), how: mode.how };
     },
   };
 }

@@ -18,7 +18,7 @@ export function ownSave({ spec, writer }: BenchSettings): OwnSaveEntry {
   };
 }
 
-/** Reads as the writer wrote: engine, direct or not, threads, block and depth. */
+/** Reads as the writer wrote: engine, threads, block and depth; warm, through the page cache. */
 export function ownReads(settings: BenchSettings): ReadEntry[] {
   const { spec } = settings;
   const { blockBytes, queueDepth, threads, engine, direct } = settings.writer;
@@ -30,7 +30,7 @@ export function ownReads(settings: BenchSettings): ReadEntry[] {
     bytes,
     run: ({ path }: SavedFiles, options): Promise<Outcome> => {
       const work = phase === 'verify' ? 'verify' : 'restore';
-      return runRead({ path, spec, work, reader }, options);
+      return runRead({ path, spec, work, reader: cache === 'warm' ? { ...reader, direct: false } : reader }, options);
     },
   });
   return [entry('verify', 'cold'), entry('restore cold', 'cold'), entry('restore warm', 'warm')];

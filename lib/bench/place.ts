@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { SnapshardError } from '../errors.js';
+import { runCommand } from './command.js';
 import { signOwner } from './leftovers.js';
 import { requireRoom, type Room } from './room.js';
 
@@ -18,10 +18,12 @@ export interface Place {
    * rested equally for all. Afterwards the folder is removed and the file system synced.
    */
   use<T>(name: string, trial: (folder: string, startAt_ms: number) => Promise<T>): Promise<T>;
+  /** A trial has made what it needs. As long as that took it, the others let the device rest, too. */
+  readonly prepared: () => void;
   /** Syncs the file system, and resolves to the time (Unix, milliseconds) at which the device has rested since. */
   settle(): Promise<number>;
-  /** With all that is in it. */
-  remove(): void;
+  /** With all that is in it. Returns why that could not be done, with what does it; `undefined` when it was. */
+  remove(): string | undefined;
 }
 
 /**
@@ -31,29 +33,34 @@ export interface Place {
 export function makePlace(directory: string, room: Room, restSeconds: number): Place {
   requireRoom(directory, room);
   const root = mkdtempSync(join(resolve(directory), placePrefix));
-  signOwner(root);
-  const remove = (): void => {
+  const remove = (): string | undefined => {
     process.off('exit', remove);
-    removeTree(root);
+    return removeTree(root);
   };
   // Whatever ends this process, as far as it can still do something about it.
   process.on('exit', remove);
+  signOwner(root);
   let quietSince_ms = Date.now();
-  const restedAt_ms = (): number => quietSince_ms + restSeconds * 1000;
+  let rest_ms = restSeconds * 1000;
+  const restedAt_ms = (): number => quietSince_ms + rest_ms;
   const settle = async (): Promise<number> => {
-    await promisify(execFile)('sync', ['-f', root]).catch(ignoreInterrupt);
+    await syncFileSystem(root);
     quietSince_ms = Date.now();
     return restedAt_ms();
   };
   return {
     root,
     settle,
+    prepared() {
+      rest_ms = Math.max(rest_ms, Date.now() - quietSince_ms);
+    },
     async use(name, trial) {
       const folder = join(root, name);
       mkdirSync(folder);
       try {
         return await trial(folder, restedAt_ms());
       } finally {
+        // What stays goes with all the rest, in the end.
         removeTree(folder);
         await settle();
       }
@@ -62,12 +69,21 @@ export function makePlace(directory: string, room: Room, restSeconds: number): P
   };
 }
 
-/** A Ctrl-C ends that command as well; what it did not sync is in nobody's way then. */
-function ignoreInterrupt(error: unknown): void {
-  if ((error as { signal?: string }).signal !== 'SIGINT') throw error;
+async function syncFileSystem(folder: string): Promise<void> {
+  try {
+    await runCommand('sync', ['-f', folder], new AbortController().signal);
+  } catch (cause) {
+    const message = `${folder} cannot be synced any more (${cause instanceof Error ? cause.message : String(cause)}): did something else remove it?`;
+    throw new SnapshardError('ERR_SNAPSHARD_IO', message, { cause, path: folder });
+  }
 }
 
 /** An NFS client keeps a file that is still open, under another name, until whoever has it open has let go of it. */
-function removeTree(path: string): void {
-  rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+function removeTree(path: string): string | undefined {
+  try {
+    rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    return undefined;
+  } catch (error) {
+    return `${path} could not be removed (${error instanceof Error ? error.message : String(error)}): rm -r ${path}`;
+  }
 }

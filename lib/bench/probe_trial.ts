@@ -5,7 +5,7 @@ import type { RankSample } from './result.js';
 
 export type ProbeInput =
   | { kind: 'write'; folder: string; bytes: number; drive: ProbeDrive }
-  | { kind: 'read'; path: string; drive: ProbeDrive }
+  | { kind: 'read'; paths: readonly string[]; drive: ProbeDrive }
   | { kind: 'copy'; bytes: number; threads: number };
 
 export interface ProbeAnswer {
@@ -29,7 +29,15 @@ async function probe(input: ProbeInput): Promise<Pick<ProbeAnswer, 'sample' | 'h
     const { bytes, seconds, writtenSeconds, cpuSeconds, how } = await probeWrite(input.folder, { bytes: input.bytes, ...input.drive });
     return { sample: { bytes, seconds, writtenSeconds, cpuSeconds }, how };
   }
-  const { how, ...sample } = await probeRead(input.path, input.drive);
+  const sample = { bytes: 0, seconds: 0, cpuSeconds: 0 };
+  let how = '';
+  for (const path of input.paths) {
+    const read = await probeRead(path, input.drive);
+    sample.bytes += read.bytes;
+    sample.seconds += read.seconds;
+    sample.cpuSeconds += read.cpuSeconds;
+    how = read.how;
+  }
   return { sample, how };
 }
 

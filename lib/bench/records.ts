@@ -31,7 +31,9 @@ export class Records {
 
   /** It is not run again. Returns why. */
   fail({ row }: Listed, error: unknown): string {
-    const reason = `it failed: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`;
+    const { samples } = this.#row(row);
+    const when = samples.length === 0 ? '' : ` in round ${samples.length + 1}`;
+    const reason = `it failed${when}: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`;
     this.#row(row).missing = reason;
     return reason;
   }

@@ -103,8 +103,9 @@ const targetSchema = z.object({
   mountOptions: z.array(z.string()),
   /** Name and model of the block device; absent where there is none. */
   device: z.string().optional(),
-  totalBytes: bytes,
-  freeBytes: bytes,
+  /** Some network file systems report more than a safe integer holds. */
+  totalBytes: z.number().nonnegative(),
+  freeBytes: z.number().nonnegative(),
   /** Sentences about what the file system or its options do to the figures. */
   remarks: z.array(z.string()),
 });

@@ -1,5 +1,4 @@
 import { readFileSync, statfsSync } from 'node:fs';
-import { totalmem } from 'node:os';
 import { sizeIn } from '../cli/text.js';
 import { SnapshardError } from '../errors.js';
 
@@ -41,7 +40,5 @@ export function requireRoom(directory: string, { outputBytes, memoryBytes }: Roo
 /** What may be used before something else has to go, or before this container's limit is reached. */
 function availableMemoryBytes(): number {
   const match = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'));
-  const limit = process.constrainedMemory();
-  const available = Number(match?.[1] ?? 0) * 1024;
-  return limit > 0 && limit < totalmem() ? Math.min(available, limit) : available;
+  return Math.min(Number(match?.[1] ?? 0) * 1024, process.availableMemory());
 }

@@ -129,8 +129,9 @@ class Run {
     await this.#place.use(entry.row.id, async (folder, startAt_ms) => {
       this.#watcher.begins(entry.row, undefined, entry.bytes);
       const { samples, how } = await entry.run(folder, this.#options(startAt_ms, this.#progressOf(entry)));
-      samples.forEach((sample, round) => {
-        this.#records.add(entry, round, { sample, how });
+      // Of no round of the others: there is nothing to set them against.
+      samples.forEach((sample, index) => {
+        this.#records.add(entry, this.#plan.repeat + index, { sample, how });
       });
       this.#watcher.ends(samples.at(-1)!);
     });
@@ -171,7 +172,7 @@ class Run {
   }
 
   #options(startAt_ms: number, onProgress: (bytes: number) => void): Required<TogetherOptions> {
-    return { signal: this.#signal, startAt_ms, onProgress };
+    return { signal: this.#signal, startAt_ms, onProgress, onReady: this.#place.prepared };
   }
 }
 

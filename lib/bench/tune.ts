@@ -1,5 +1,5 @@
 /** Finds the options of a writer that suit a target, by saving there over and over. */
-import { cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { sizeIn } from '../cli/text.js';
 import { performanceDefaults } from '../options/performance.js';
 import { describeMachine, versions } from './machine.js';
@@ -110,7 +110,7 @@ function spaceOf({ spec, stagingBytes }: TuneSettings, engine: Space['engine'], 
   const rankBytes = Math.max(...ranks.map((sizes) => sizes.reduce((sum, bytes) => sum + bytes, 0)));
   const tensorBytes = Math.max(...ranks.flat());
   const memory = stagingBytes ?? performanceDefaults.stagingBytes;
-  return { stagingBytes: memory, cores: cpus().length, rankBytes, tensorBytes, engine, direct };
+  return { stagingBytes: memory, cores: availableParallelism(), rankBytes, tensorBytes, engine, direct };
 }
 
 async function save(settings: TuneSettings, { place, signal }: TuneSurroundings, writer: Writer): Promise<Saved> {

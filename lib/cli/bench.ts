@@ -36,11 +36,11 @@ export async function bench(
   const cost = costOf(makePlan(settings, check), settings);
   requireRoom(settings.directory, cost.room);
   announce(settings, cost, terminal);
-  if (!flags.yes && !(await confirmed('Go on?', 'Nothing was written'))) {
+  if (!flags.yes && !(await confirmed('Go on?', 'Nothing was written', signal))) {
     terminal.note('Nothing was written.');
     return ExitCode.Failure;
   }
-  const result = await measure(settings, check, cost, signal);
+  const result = await measure(settings, check, cost, signal, terminal);
   terminal.print(benchTable(result, terminal.width));
   await writeResults(result, flags, terminal);
   return ExitCode.Fine;
@@ -52,6 +52,7 @@ async function measure(
   check: PythonCheck | undefined,
   cost: Cost,
   signal: AbortSignal,
+  terminal: Terminal,
 ): Promise<BenchResult> {
   signal.throwIfAborted();
   const place = makePlace(settings.directory, cost.room, settings.restSeconds);
@@ -60,7 +61,8 @@ async function measure(
     return benchSchema.parse(await runBench(settings, check, { place, watcher, signal }));
   } finally {
     watcher.stop();
-    place.remove();
+    const left = place.remove();
+    if (left !== undefined) terminal.note(left);
   }
 }
 

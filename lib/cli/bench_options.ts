@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import type { EngineChoice } from '../binding.js';
 import { specLike } from '../bench/like.js';
 import { mlperfRanks, mlperfTensors, type MlperfModel } from '../bench/mlperf.js';
-import { rivalIds, type RivalId } from '../bench/rivals.js';
+import { needPython, rivalIds, type RivalId } from '../bench/rivals.js';
 import { writerSettings, type BenchSettings } from '../bench/settings.js';
 import { describeWorkload, type WorkloadSpec } from '../bench/workload.js';
 import { SnapshardError } from '../errors.js';
@@ -52,7 +52,9 @@ const defaultBytes = 4 * 2 ** 30;
 /** @throws {SnapshardError} `INVALID_ARGUMENT`; what is wrong with the folder; as `openCheckpoint` for `--like` */
 export async function settingsOf(directory: string, flags: BenchFlags): Promise<BenchSettings> {
   requireDirectory(directory);
-  for (const path of [flags.json, flags.html, flags.trace]) if (path !== undefined) requireWritable(path);
+  requireOutputs([flags.json, flags.html, flags.trace]);
+  const rivals = flags.restoreOnly ? [] : rivalsOf(flags.rivals);
+  if (flags.python !== undefined && !needPython(rivals)) throw invalid('--python is for rivals that are Python programs, and there is none.');
   const spec = await specOf(flags, defaultBytes);
   return {
     directory: resolve(directory),
@@ -64,7 +66,7 @@ export async function settingsOf(directory: string, flags: BenchFlags): Promise<
     intervalSeconds: flags.interval,
     part: flags.saveOnly ? 'save' : flags.restoreOnly ? 'restore' : 'all',
     limits: flags.limits,
-    rivals: flags.restoreOnly ? [] : rivalsOf(flags.rivals),
+    rivals,
     python: flags.python ?? process.env.SNAPSHARD_PYTHON ?? 'python3',
     job: jobOf(flags, spec),
     command: ['snapshard', ...process.argv.slice(2)],
@@ -148,7 +150,14 @@ export function requireDirectory(path: string): void {
 }
 
 /** @throws {SnapshardError} at once, what would be said after all has been measured */
-export function requireWritable(path: string): void {
+export function requireOutputs(paths: readonly (string | undefined)[]): void {
+  const given = paths.filter((path) => path !== undefined);
+  const twice = given.find((path, index) => given.slice(0, index).some((other) => resolve(other) === resolve(path)));
+  if (twice !== undefined) throw invalid(`${twice} is to hold two different results: name a file for each.`);
+  given.forEach(requireWritable);
+}
+
+function requireWritable(path: string): void {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat?.isDirectory()) throw invalid(`${path} is a folder: name a file for the result.`);
   const folder = dirname(resolve(path));

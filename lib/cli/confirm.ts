@@ -5,9 +5,10 @@ import { SnapshardError } from '../errors.js';
 /**
  * Asks on the terminal; anything but a yes is a no.
  * @param nothing what did not happen, where there is nobody to ask
+ * @param signal ends the question
  * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` where there is nobody to ask
  */
-export async function confirmed(question: string, nothing: string): Promise<boolean> {
+export async function confirmed(question: string, nothing: string, signal?: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY) {
     const message = `${nothing}: there is no terminal to ask on. Pass --yes.`;
     throw new SnapshardError('ERR_SNAPSHARD_INVALID_ARGUMENT', message);
@@ -16,8 +17,10 @@ export async function confirmed(question: string, nothing: string): Promise<bool
   try {
     // Ctrl+C and Ctrl+D reject the question; where the terminal goes away, it is never answered.
     const closed = once(reader, 'close').then(() => '');
-    const asked = reader.question(`${question} [y/N] `).catch(() => '\n');
-    return /^y(es)?$/i.test((await Promise.race([asked, closed])).trim());
+    const asked = reader.question(`${question} [y/N] `, signal === undefined ? {} : { signal }).catch(() => '\n');
+    const answer = await Promise.race([asked, closed]);
+    signal?.throwIfAborted();
+    return /^y(es)?$/i.test(answer.trim());
   } finally {
     reader.close();
   }

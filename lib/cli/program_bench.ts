@@ -49,7 +49,7 @@ const writerOptions = (): Option[] => [
   option('--engine <name>', 'what writes (default: auto)').choices(['auto', 'io_uring', 'pwrite']),
   option('--no-direct', 'write through the page cache'),
   option('--staging <size>', 'memory that a rank stages in (default: 1GiB)', sizeOption),
-  option('--options <file>', 'what snapshard tune --out wrote').conflicts(['block', 'depth', 'threads', 'engine', 'staging']),
+  option('--options <file>', 'what snapshard tune --out wrote; what is given besides wins'),
 ];
 
 const jobOptions = (): Option[] => [

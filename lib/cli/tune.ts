@@ -37,11 +37,11 @@ export async function tuneCommand(directory: string, flags: TuneFlags, terminal:
   noteLeftovers(settings.directory, terminal);
   terminal.note(`saves ${describeWorkload(settings.spec).label}`);
   terminal.note(planText(plan, settings));
-  if (!flags.yes && !(await confirmed('Go on?', 'Nothing was written'))) {
+  if (!flags.yes && !(await confirmed('Go on?', 'Nothing was written', signal))) {
     terminal.note('Nothing was written.');
     return ExitCode.Failure;
   }
-  const result = await measure(settings, plan, signal);
+  const result = await measure(settings, plan, signal, terminal);
   terminal.print([...tuneTable(result, terminal.width), ...usage(result, flags)]);
   await writeFiles(result, flags, terminal);
   return ExitCode.Fine;
@@ -64,7 +64,12 @@ async function settingsOf(directory: string, flags: TuneFlags): Promise<TuneSett
 }
 
 /** Whatever happens, the folder is gone in the end. */
-async function measure(settings: TuneSettings, { room, trials }: TunePlan, signal: AbortSignal): Promise<TuneResult> {
+async function measure(
+  settings: TuneSettings,
+  { room, trials }: TunePlan,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<TuneResult> {
   signal.throwIfAborted();
   const place = makePlace(settings.directory, room, settings.restSeconds);
   const progress = tuneProgress(trials, settings.limitSeconds);
@@ -72,7 +77,8 @@ async function measure(settings: TuneSettings, { room, trials }: TunePlan, signa
     return tuneSchema.parse(await tune(settings, { place, watch: progress.watch, signal }));
   } finally {
     progress.stop();
-    place.remove();
+    const left = place.remove();
+    if (left !== undefined) terminal.note(left);
   }
 }
 

@@ -4,7 +4,7 @@ import { htmlPage } from '../bench/report/index.js';
 import type { TuneResult } from '../bench/result.js';
 import { optionsFileText } from '../options/options_file.js';
 import { invalid } from '../options/validate.js';
-import { requireWritable } from './bench_options.js';
+import { requireOutputs } from './bench_options.js';
 import type { Terminal } from './terminal.js';
 
 export interface TuneFiles {
@@ -15,10 +15,10 @@ export interface TuneFiles {
 
 /**
  * Says at once what would be said after all has been measured.
- * @throws {SnapshardError} as `requireWritable`; `INVALID_ARGUMENT` where `out` is a file of somebody else's
+ * @throws {SnapshardError} as `requireOutputs`; `INVALID_ARGUMENT` where `out` is a file of somebody else's
  */
 export function checkFiles({ out, json, html }: TuneFiles): void {
-  for (const path of [out, json, html]) if (path !== undefined) requireWritable(path);
+  requireOutputs([out, json, html]);
   if (out !== undefined) requireOptionsFile(out);
 }
 

@@ -52,7 +52,8 @@ class Joins {
 
   async #join(nonce: string): Promise<void> {
     const { store, run, rank, worldSize, writer } = this.#identity;
-    if (!(await isComplete(store, sessionDirectoryName(run, nonce)))) return;
+    const swallowed = (error: SnapshardError): void => void this.#isGone(error);
+    if (!(await isComplete(store, sessionDirectoryName(run, nonce), swallowed))) return;
     const path = `${joinsDirectory(run, nonce)}/${joinName({ rank, worldSize, nonce: writer })}`;
     try {
       await store.writeFiles([{ path, contents: new Uint8Array(0) }]);
@@ -62,6 +63,7 @@ class Joins {
       // A reply that was lost, and the call made again.
       if (!hasErrno(error, 'EEXIST')) throw error;
     }
+    this.#stale = undefined;
     this.#joined.add(nonce);
   }
 

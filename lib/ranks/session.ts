@@ -43,13 +43,19 @@ export function joinsDirectory(run: string, nonce: string): string {
  * Whether a directory that rank 0 makes, of a session or of a save, has the one in it that all ranks write to. Told from
  * a listing: an NFS client that once asks for it by name too early may hold it for missing ever after (NFS 3, where
  * both directories were made within one tick of the server's clock).
+ * @param swallowed is told of an error that says that it is gone
  */
-export async function isComplete(store: Store, directory: string): Promise<boolean> {
+export async function isComplete(
+  store: Store,
+  directory: string,
+  swallowed?: (error: SnapshardError) => void,
+): Promise<boolean> {
   try {
     return (await store.list(directory)).includes(ranksDirectory);
   } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ESTALE')) return false;
-    throw error;
+    if (!hasErrno(error, 'ENOENT', 'ESTALE')) throw error;
+    swallowed?.(error as SnapshardError);
+    return false;
   }
 }
 

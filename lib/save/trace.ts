@@ -25,8 +25,9 @@ export interface SaveTrace {
   readonly gatherEndSeconds: Float64Array;
   /**
    * How long each of both took, waiting for the processor included: together from `gatherStart` to `gatherEnd`, shared
-   * out by what one piece in each 2 MiB took. Copying is 0 for what is written in place. Of a block that holds memory of a GPU, gathering is only asking for it: `copySeconds`
-   * is then how long it took from `gatherStart` until all had landed, and the hashing followed that.
+   * out by what one piece in each 2 MiB took. Copying is 0 for what is written in place. Of a block that holds memory of
+   * a GPU, gathering is only asking for it: `copySeconds` is then how long it took from `gatherStart` until all had
+   * landed, and the hashing followed that.
    */
   readonly copySeconds: Float64Array;
   readonly hashSeconds: Float64Array;
@@ -61,7 +62,8 @@ export function describeTrace({ trace, files, moments, called_ms, beforeSeconds 
   const sinceCall = (column: Float64Array): Float64Array =>
     column.map((seconds) => (seconds < 0 ? -1 : beforeSeconds + seconds));
   return {
-    startedAt_ms: performance.timeOrigin + called_ms,
+    // Not `timeOrigin`: the clock may have been set since the process began.
+    startedAt_ms: Date.now() - (performance.now() - called_ms),
     files,
     ...trace,
     gatherStartSeconds: sinceCall(trace.gatherStartSeconds),

@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string_view>
+#include <thread>
 
 #include "io/tree.h"
 
@@ -66,7 +68,9 @@ int write_all(int fd, std::span<const std::byte> bytes) {
   return 0;
 }
 
+// As long as whoever looks whether a directory is held may keep it locked.
 constexpr int kLockAttemptsMax = 3;
+constexpr std::chrono::milliseconds kLockPause(2);
 
 // Whether this descriptor now holds the lock; `unsupported` where the file system locks no directories.
 enum class Lock { kTaken, kBusy, kUnsupported };
@@ -125,7 +129,10 @@ Status Directory::make_directory(const std::string& path, bool hold) {
   // Where the file system has no such locks, the age of the directory protects it instead. Where it has, others would
   // take a directory without one for abandoned: a refusal that may pass is not the last word.
   Lock lock = try_lock(made.get());
-  for (int attempt = 1; lock != Lock::kTaken && attempt < kLockAttemptsMax; ++attempt) lock = try_lock(made.get());
+  for (int attempt = 1; lock != Lock::kTaken && attempt < kLockAttemptsMax; ++attempt) {
+    std::this_thread::sleep_for(kLockPause);
+    lock = try_lock(made.get());
+  }
   if (lock == Lock::kTaken) held_[path] = std::move(made);
   return {};
 }

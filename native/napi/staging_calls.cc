@@ -85,7 +85,7 @@ Napi::Value close_staging(const Napi::CallbackInfo& info) {
   const auto environment = Environment::of(env).shared_from_this();
   const auto entry = environment->stagings.find(to_handle(info[0]));
   if (entry == environment->stagings.end()) throw_closed(env, "staging");
-  if (!entry->second->jobs().empty()) throw_argument(env, "a staging with no transfer and no read under way");
+  if (!entry->second->jobs().empty()) throw_argument(env, "a staging with no transfer, read or probe under way");
   const auto staging = std::make_shared<std::shared_ptr<Staging>>(std::move(entry->second));
   environment->stagings.erase(entry);
   Napi::Promise promise;

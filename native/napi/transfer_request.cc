@@ -137,7 +137,7 @@ Napi::Value from_outcome(Napi::Env env, const TransferOutcome& outcome, bool uri
   result.Set("writtenSeconds", number(outcome.times.written_seconds));
   result.Set("durableSeconds", number(outcome.times.durable_seconds));
   result.Set("cpuSeconds", number(cpu_seconds));
-  if (!outcome.trace.blocks.empty()) result.Set("trace", from_trace(env, outcome.trace));
+  if (outcome.trace.started != 0) result.Set("trace", from_trace(env, outcome.trace));
   return result;
 }
 

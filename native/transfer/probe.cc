@@ -92,6 +92,8 @@ void Probe::finish() {
 
 void Probe::end(Status status) {
   for (std::byte* block : blocks_) staging_->pool().give_back(block);
+  // Whoever was short of blocks looks again.
+  staging_->engine().notify();
   outcome_.status = std::move(status);
   listener_->on_ended(std::move(outcome_));
 }

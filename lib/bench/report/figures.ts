@@ -45,9 +45,11 @@ export function valuesOf(samples: readonly Sample[], value: (sample: Sample) => 
 export const writtenRate = ({ bytes, writtenSeconds }: Sample): number | undefined =>
   writtenSeconds === undefined ? undefined : gigabytesPerSecond({ bytes, seconds: writtenSeconds });
 
-/** Resident beyond the tensors, and of a save what its files hold of the page cache at its end, dirty or not. */
-export function memoryOf({ phase }: Row, { peakBytes, cachedBytes = 0 }: Sample): number | undefined {
-  return peakBytes === undefined || phase !== 'save' ? peakBytes : peakBytes + cachedBytes;
+/** Of all ranks: resident beyond the tensors, and of a save what its files hold of the page cache at its end. */
+export function memoryOf({ phase }: Row, { peakBytes, cachedBytes = 0, ranks }: Sample): number | undefined {
+  if (peakBytes === undefined) return undefined;
+  const peaks = ranks.length > 1 ? ranks.reduce((sum, rank) => sum + (rank.peakBytes ?? 0), 0) : peakBytes;
+  return phase === 'save' ? peaks + cachedBytes : peaks;
 }
 
 /** Each round's durable rate over that of the limit in the same round; rounds that lack either are left out. */
@@ -85,10 +87,13 @@ function inOrder(left: Row, right: Row): number {
   return kinds === 0 ? medianRate(right) - medianRate(left) : kinds;
 }
 
+/** What failed on the way is told as that: the rounds before would be compared with other rounds. */
+const isMeasured = ({ samples, missing }: Row): boolean => samples.length > 0 && missing === undefined;
+
 /** The row that the ratios of its phase are over. */
 export function limitOf(rows: readonly Row[], phase: Phase): Row | undefined {
   return rows
-    .filter((row) => row.phase === phase && row.kind === 'limit' && row.samples.length > 0)
+    .filter((row) => row.phase === phase && row.kind === 'limit' && isMeasured(row))
     .toSorted(inOrder)
     .at(0);
 }
@@ -102,14 +107,14 @@ export function figuresByPhase({ rows }: BenchResult): PhaseFigures[] {
       return {
         phase,
         limit,
-        rows: ofPhase.filter(({ samples }) => samples.length > 0).map((row) => figuresOf(row, limit)),
-        missing: ofPhase.filter(({ samples }) => samples.length === 0),
+        rows: ofPhase.filter(isMeasured).map((row) => figuresOf(row, limit)),
+        missing: ofPhase.filter((row) => !isMeasured(row)),
       };
     })
     .filter(({ rows: measured, missing }) => measured.length + missing.length > 0);
 }
 
 /** How many rounds were measured. */
-export function roundsOf({ rows }: BenchResult): number {
-  return new Set(rows.flatMap(({ samples }) => samples.map(({ round }) => round))).size;
+export function roundsOf({ settings }: BenchResult): number {
+  return settings.repeat;
 }
