@@ -60,7 +60,7 @@ function figureLines(phases: readonly PhaseFigures[], rounds: number, width: num
 export function legend(result: BenchResult, phases: readonly PhaseFigures[], ratio = '/limit'): string[] {
   const limits = phases.flatMap(({ phase, limit }) => (limit === undefined ? [] : [`${limit.label} (${phase})`]));
   return [
-    `Medians and min..max of ${roundsOf(result)} rounds. durable, written: 10^9 bytes a second, until everything is synced ` +
+    `Medians and min..max of ${count(roundsOf(result), 'round')}. durable, written: 10^9 bytes a second, until everything is synced ` +
       'or read and verified, and until the device has taken the last byte. pause: how long the tensors must not change. ' +
       'CPU: seconds a GiB. memory: at its highest, beyond the tensors; of a save also what it left in the page cache.',
     ...(limits.length === 0 ? [] : [`${ratio}: durable, over the limit in the same round: ${limits.join(', ')}.`]),
