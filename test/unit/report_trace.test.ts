@@ -169,6 +169,19 @@ describe('throughput over time', () => {
     expect(empty.length * binSeconds).toBeLessThanOrEqual(0.3 + 1e-9);
   });
 
+  it('is even where a device completes blocks in bursts', () => {
+    const result = makeBench({ rounds: 1, ranks: 1 });
+    const sample = result.rows.find(({ kind, phase }) => kind === 'ours' && phase === 'save')!.samples[0]!;
+    const trace = makeTrace({ seed: 1, blocks: 512, rate: 2e9 });
+    const burstSeconds = 0.032;
+    trace.completedSeconds = trace.completedSeconds.map((seconds) => Math.ceil(seconds / burstSeconds) * burstSeconds);
+    sample.ranks[0]!.trace = trace;
+    const { total } = throughputOf(tracedSaves(result)[0]!);
+    const whole = total.slice(1, 9);
+    const mean = whole.reduce((sum, rate) => sum + rate, 0) / whole.length;
+    for (const rate of whole) expect(Math.abs(rate / mean - 1)).toBeLessThan(0.35);
+  });
+
   it('lines ranks up by when each was called', () => {
     const save = tracedSaves(bench)[0]!;
     expect(save.ranks.map(({ startSeconds }) => startSeconds)).toEqual([0, 0.003]);

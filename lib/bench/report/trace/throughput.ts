@@ -10,16 +10,28 @@ export interface Throughput {
 
 const binsMax = 150;
 const blocksOfBinMin = 3;
+const gapsOfBinMin = 3;
 
 /**
  * How long a stretch is: 1, 2 or 5 times a power of ten seconds, so that there are at most 150 of them and each holds,
- * at an even rate, three blocks or more: with fewer, the size of a block shows as noise.
+ * at an even rate, three blocks or more, and three of the bursts that some devices complete them in: with fewer, the
+ * size of a block or of a burst shows as noise.
  */
 export function binSecondsOf({ seconds, ranks }: TracedSave): number {
   const blocks = Math.max(1, ...ranks.map(({ trace }) => trace.completedSeconds.length));
-  const least = Math.max(seconds / binsMax, (seconds * blocksOfBinMin) / blocks, 1e-6);
+  const gap = Math.max(0, ...ranks.map(({ trace }) => typicalGap(trace.completedSeconds)));
+  const least = Math.max(seconds / binsMax, (seconds * blocksOfBinMin) / blocks, gap * gapsOfBinMin, 1e-6);
   const power = 10 ** Math.floor(Math.log10(least));
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= least * (1 - 1e-9)) ?? 10 * power;
+}
+
+/** Half of the time passes in longer gaps between two completions, half in shorter ones: a stall does not count for more. */
+function typicalGap(completedSeconds: readonly number[]): number {
+  const moments = completedSeconds.filter((seconds) => seconds >= 0).toSorted((left, right) => left - right);
+  const gaps = moments.slice(1).map((moment, index) => moment - moments[index]!);
+  const ascending = gaps.toSorted((left, right) => left - right);
+  let left = gaps.reduce((sum, gap) => sum + gap, 0) / 2;
+  return ascending.find((gap) => (left -= gap) <= 0) ?? 0;
 }
 
 function ratesOf({ trace, startSeconds }: RankTrace, bins: number, binSeconds: number): number[] {
