@@ -71,7 +71,7 @@ const harmless: readonly (readonly [reason: string, names: RegExp])[] = [
   ['of the loader and the compiler', /^(_ITM|_ZG|__cxa|__gmon|__tls|_dl_find|__errno|__libc_single)/],
   ['the driver of CUDA, which tests of its own refuse', /^(dlopen|dlsym|dlerror)$/],
   ['locks and the like in memory: an error is one of the caller', /^(__)?pthread_(cond|mutex|once|key|getspecific|setspecific|detach|join|getcpuclockid|setname_np|sigmask)/],
-  ['cannot fail, or says no more than that nothing is known', /^(clock_gettime|gettimeofday|time|getpid|get_nprocs|sysconf|uname|abort|sigdelset|sigfillset)$/],
+  ['cannot fail, or says no more than that nothing is known, or that less time has passed', /^(clock_gettime|gettimeofday|time|nanosleep|getpid|get_nprocs|sysconf|uname|abort|sigdelset|sigfillset)$/],
 ];
 
 /** The calls that refuse.c wraps without a name of their own, or by another. */
