@@ -72,6 +72,7 @@ const harmless: readonly (readonly [reason: string, names: RegExp])[] = [
   ['the driver of CUDA, which tests of its own refuse', /^(dlopen|dlsym|dlerror)$/],
   ['locks and the like in memory: an error is one of the caller', /^(__)?pthread_(cond|mutex|once|key|getspecific|setspecific|detach|join|getcpuclockid|setname_np|sigmask)/],
   ['cannot fail, or says no more than that nothing is known, or that less time has passed', /^(clock_gettime|gettimeofday|time|nanosleep|getpid|get_nprocs|sysconf|uname|abort|sigdelset|sigfillset)$/],
+  ['seeds what a benchmark writes, and the clock does where it fails', /^getrandom$/],
 ];
 
 /** The calls that refuse.c wraps without a name of their own, or by another. */
