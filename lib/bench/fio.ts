@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { runCommand } from './command.js';
+import { removeTree } from './place.js';
 
 export interface FioResult {
   /** Of all jobs. */
@@ -68,7 +69,7 @@ export async function fioMode(folder: string, signal: AbortSignal): Promise<FioM
       signal.throwIfAborted();
       reason = error instanceof Error ? error.message.trim().split('\n').at(-1)! : String(error);
     } finally {
-      rmSync(place, { recursive: true, force: true });
+      removeTree(place);
     }
   }
   return `fio cannot write there: ${reason}`;

@@ -78,8 +78,11 @@ async function syncFileSystem(folder: string): Promise<void> {
   }
 }
 
-/** An NFS client keeps a file that is still open, under another name, until whoever has it open has let go of it. */
-function removeTree(path: string): string | undefined {
+/**
+ * NFS and FUSE keep a file that is still open, under another name, until whoever has it open has let go of it.
+ * @returns why it could not be removed; `undefined` when it was
+ */
+export function removeTree(path: string): string | undefined {
   try {
     rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     return undefined;
