@@ -302,8 +302,8 @@ export interface NativeBinding {
   readFile(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;
   /** The last `maxBytes` of a file; all of a shorter one. */
   readTail(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;
-  /** Names in a directory (`''` is the root), reopened for each call, in no order. */
-  list(store: StoreHandle, path: string): Promise<string[]>;
+  /** Names in a directory (`''` is the root) that begin with one of the prefixes (all, where there are none), reopened for each call, in no order. */
+  list(store: StoreHandle, path: string, prefixes: string[]): Promise<string[]>;
   /** Bytes of the regular files in a directory and below. Links and what is mounted there are left out. */
   countBytes(store: StoreHandle, path: string): Promise<number>;
   /** Creates a file, which must not exist. Resolves to a descriptor, open for writing, for the caller to close. */

@@ -20,6 +20,9 @@ const rankManifestPattern = /^(\d{5})\.json$/;
 const failurePattern = /^(\d{1,16})\.(\d{1,16})\.(\d{1,5})\.failed$/;
 const saveNoncePattern = /^([0-9a-f]+)x([1-9]\d{0,15})$/;
 
+/** How all names in a root begin that are ours. */
+export const rootPrefixes: readonly string[] = ['step-', '.step-', '.dead-', '.session-'];
+
 export interface StepDirectory {
   readonly step: number;
   /** 1 for the first, 2 for its replacement, … */

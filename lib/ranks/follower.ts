@@ -111,7 +111,7 @@ export class Follower implements SaveProtocol {
   async #awaitDirectory(): Promise<void> {
     for (;;) {
       this.#parts.interruption.check();
-      const names = await this.#store.list('');
+      const names = await this.#store.listRoot();
       if (names.includes(this.path) && (await isComplete(this.#store, this.path))) return;
       await this.#hearing(async () => {
         requireCurrent(this.#session, names);
@@ -168,7 +168,7 @@ export class Follower implements SaveProtocol {
   async #watch(): Promise<Publication> {
     for (;;) {
       this.#parts.interruption.check();
-      const names = await this.#store.list('');
+      const names = await this.#store.listRoot();
       if (names.includes(this.path)) requireCurrent(this.#session, names);
       else {
         const publication = await this.#fate();
@@ -184,7 +184,7 @@ export class Follower implements SaveProtocol {
    * @throws {SnapshardError} why it was given up
    */
   async #fate(): Promise<Publication | undefined> {
-    const names = await this.#store.list('');
+    const names = await this.#store.listRoot();
     if (names.includes(this.path)) return undefined;
     const published = await this.#findPublished(names);
     if (published !== undefined) return published;
@@ -224,7 +224,7 @@ export class Follower implements SaveProtocol {
   /** How it has ended by now; `undefined` if it has not. */
   async #ending(): Promise<Ending | undefined> {
     try {
-      if ((await this.#store.list('')).includes(this.path)) return undefined;
+      if ((await this.#store.listRoot()).includes(this.path)) return undefined;
       const publication = await this.#fate();
       if (publication === undefined) return undefined;
       await syncRoot(this.#store, publication.name);

@@ -41,7 +41,7 @@ export async function takeAway(records: SaveRecords): Promise<boolean> {
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ESTALE')) return false;
     // Over NFS, a rename that was done may be answered with an error.
-    const names = await store.list('').catch((): string[] => []);
+    const names = await store.listRoot().catch((): string[] => []);
     return names.includes(records.deadName);
   }
 }

@@ -38,7 +38,7 @@ class Joins {
 
   async look(): Promise<Session | undefined> {
     const { store, run } = this.#identity;
-    const { nonces, closed } = sessionsOf(run, await store.list(''));
+    const { nonces, closed } = sessionsOf(run, await store.listRoot());
     this.#earlier ??= closed;
     for (const nonce of closed) {
       const session = this.#earlier.has(nonce) ? undefined : await this.#enter(nonce);

@@ -42,7 +42,7 @@ export async function leadSession(identity: RankIdentity, patience: Patience): P
 
 /** Takes away what earlier sessions of the run left: themselves first, so that whoever looks for a save knows. */
 async function endEarlierSessions({ store, run }: RankIdentity): Promise<void> {
-  const names = await store.list('');
+  const names = await store.listRoot();
   const { nonces, closed } = sessionsOf(run, names);
   const owners = new Set([...nonces, ...closed]);
   const partials = names.filter((name) => owners.has(parseSessionPartial(name)?.session ?? ''));

@@ -143,14 +143,14 @@ export class Leader implements SaveProtocol {
     } catch (error) {
       if (!hasErrno(error, 'ENOENT', 'ESTALE')) throw error;
       // A server that took a handle back, and not the directory: the next look tells.
-      if (hasErrno(error, 'ESTALE') && (await this.#store.list('')).includes(this.path)) return [];
+      if (hasErrno(error, 'ESTALE') && (await this.#store.listRoot()).includes(this.path)) return [];
       throw await this.#takenAway();
     }
   }
 
   /** Who took the directory away from under us, and why. */
   async #takenAway(): Promise<SnapshardError> {
-    const names = await this.#store.list('');
+    const names = await this.#store.listRoot();
     const failed = [...this.#records.takenBy(names), ...(await this.#records.failedRanks())];
     if (failed.length > 0) return await this.#failureOf([...new Set(failed)]);
     requireCurrent(this.#parts.session, names);
@@ -178,7 +178,7 @@ export class Leader implements SaveProtocol {
    * room for saying so.
    */
   async #removeDead(untold: Failure | undefined): Promise<void> {
-    const names = await this.#store.list('');
+    const names = await this.#store.listRoot();
     const takers = this.#records.takenBy(names);
     let told = untold === undefined;
     if (untold !== undefined) {

@@ -75,9 +75,9 @@ class Search {
 
   async run(): Promise<LatestStored> {
     for (let look = 0; look < looksMax; look += 1) {
-      const names = await this.#root.list('');
+      const names = await this.#root.listRoot();
       const found = await this.#newestOf(names);
-      if (found === undefined) throw this.#nothing(names);
+      if (found === undefined) throw await this.#nothing();
       if (found !== 'gone') return { opened: found, passedOver: this.#since(found.stored.step ?? 0) };
     }
     const message = `The checkpoints of ${this.#root.root} were removed as fast as they were found: try again.`;
@@ -116,12 +116,16 @@ class Search {
     return passedOver.sort((left, right) => right.step - left.step);
   }
 
-  #nothing(names: readonly string[]): SnapshardError {
+  async #nothing(): Promise<SnapshardError> {
     const root = this.#root.root;
     const passedOver = this.#since(0);
     const shown = passedOver.slice(0, namedMax).map(({ path, reason }) => `\n  ${path}: ${reason}`);
     const more = passedOver.length > namedMax ? `\n  and ${passedOver.length - namedMax} more` : '';
-    const itself = names.includes(manifestName) ? ' It is a checkpoint itself: use openCheckpoint().' : '';
+    const isCheckpoint = await this.#root.readTail(manifestName, 1).then(
+      () => true,
+      () => false,
+    );
+    const itself = isCheckpoint ? ' It is a checkpoint itself: use openCheckpoint().' : '';
     const what = passedOver.length === 0 ? `no checkpoint.${itself}` : 'no checkpoint that is whole:';
     const message = `${root} holds ${what}${shown.join('')}${more}`;
     return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: root });

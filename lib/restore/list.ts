@@ -54,7 +54,7 @@ async function listOnce(store: Store, known: Map<string, ListedCheckpoint>): Pro
   const checkpoints: ListedCheckpoint[] = [];
   let changed = false;
   let done: number | undefined;
-  for (const step of stepNames(await store.list(''))) {
+  for (const step of stepNames(await store.listRoot())) {
     if (step.step === done) continue;
     let checkpoint = known.get(step.name);
     if (checkpoint === undefined) {

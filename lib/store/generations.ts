@@ -9,7 +9,7 @@ export interface Generation {
 
 /** The published generations of a step, oldest first; empty where the step is not published. */
 export async function listGenerations(store: Store, step: number): Promise<Generation[]> {
-  const names = await store.list('');
+  const names = await store.listRoot();
   return names
     .map((name) => ({ name, parsed: parseStepDirectory(name) }))
     .flatMap(({ name, parsed }) => (parsed?.step === step ? [{ name, generation: parsed.generation }] : []))

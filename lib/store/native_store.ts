@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { binding, type StoreHandle } from '../binding.js';
+import { rootPrefixes } from '../layout/names.js';
 import { toSnapshardError } from './native_error.js';
 import type { Store, StoreFile } from './store.js';
 
@@ -55,7 +56,11 @@ export class NativeStore implements Store {
   }
 
   list(path: string): Promise<string[]> {
-    return this.#run('list a directory', () => binding.list(this.handle, path));
+    return this.#run('list a directory', () => binding.list(this.handle, path, []));
+  }
+
+  listRoot(): Promise<string[]> {
+    return this.#run('list a directory', () => binding.list(this.handle, '', [...rootPrefixes]));
   }
 
   rename(from: string, to: string): Promise<void> {

@@ -139,7 +139,7 @@ async function renameKnowing(
   try {
     await store.rename(partial.path, name);
   } catch (error) {
-    const names = await unlessUnknown(store.list(''), store, name, error);
+    const names = await unlessUnknown(store.listRoot(), store, name, error);
     if (names.includes(partial.path)) throw error;
     const ours = names.includes(name) && (await unlessUnknown(holds(store, name, manifest), store, name, error));
     if (!ours) throw givenUp(partial, store.root, error);

@@ -23,6 +23,8 @@ export interface Store {
   readTail(path: string, maxBytes: number): Promise<Uint8Array>;
   /** Names in a directory as they are now (never from a cached handle), in no order. */
   list(path: string): Promise<string[]>;
+  /** Of the names in the root, those that may be ours: a root may be full of other things. As fresh as those of `list`. */
+  listRoot(): Promise<string[]>;
   /** Renames, and never replaces: a taken name is `EEXIST` or `ENOTEMPTY`. */
   rename(from: string, to: string): Promise<void>;
   /** Makes the entries of directories durable. */

@@ -19,11 +19,11 @@ const sessionIdleSeconds = 30 * 24 * 3600;
  * does what it can: what it cannot remove wastes space and harms nothing, so that it never fails.
  */
 export async function sweepLeftovers(store: Store): Promise<void> {
-  const names = await store.list('').catch((): string[] => []);
+  const names = await store.listRoot().catch((): string[] => []);
   for (const name of names) {
     await sweep(store, name).catch(() => undefined);
   }
-  const here = new Set(await store.list('').catch((): string[] => []));
+  const here = new Set(await store.listRoot().catch((): string[] => []));
   for (const name of here) {
     if (isOrphan(name, here)) await store.removeTree(name).catch(() => undefined);
   }

@@ -30,7 +30,7 @@ export async function explainTaken(store: Store, partial: PartialCheckpoint, rea
 
 async function isGone(store: Store): Promise<boolean> {
   try {
-    await store.list('');
+    await store.listRoot();
     return false;
   } catch (error) {
     return hasErrno(error, 'ENOENT', 'ESTALE');

@@ -209,11 +209,12 @@ Status Directory::read_tail(const std::string& path, uint64_t bytes_max, std::ve
   return read_from(file, path, length - count, count, bytes);
 }
 
-Status Directory::list(const std::string& path, std::vector<std::string>& names) {
+Status Directory::list(const std::string& path, const std::vector<std::string>& prefixes,
+                       std::vector<std::string>& names) {
   UniqueFd directory;
   Status status = open_below(path, kOpenDirectory, 0, directory);
   if (!status.ok()) return status;
-  const int error = list_names(std::move(directory), names);
+  const int error = list_names(std::move(directory), prefixes, names);
   return error == 0 ? Status() : Status::system(error, "readdir", path);
 }
 

@@ -32,8 +32,9 @@ class Directory {
   Status read_file(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
   // The last `bytes_max` bytes; all of a shorter file.
   Status read_tail(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
-  // Reopens the directory, so that a network file system asks its server again.
-  Status list(const std::string& path, std::vector<std::string>& names);
+  // Names that begin with one of the prefixes; all, where there are none. Reopens the directory, so that a network file
+  // system asks its server again.
+  Status list(const std::string& path, const std::vector<std::string>& prefixes, std::vector<std::string>& names);
   // Of the regular files in a directory and below; what vanishes meanwhile counts nothing.
   Status count_bytes(const std::string& path, uint64_t& bytes);
   // Never replaces anything.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string_view>
 
 namespace snapshard {
 
@@ -42,7 +43,7 @@ double newest_change(int directory, const char* name) {
 double newest_change_below(int directory, int depth) {
   double newest = newest_change(directory, "");
   std::vector<std::string> names;
-  if (list_names(UniqueFd(::openat(directory, ".", kOpenDirectory)), names) != 0) return now();
+  if (list_names(UniqueFd(::openat(directory, ".", kOpenDirectory)), {}, names) != 0) return now();
   for (const std::string& name : names) {
     newest = std::max(newest, newest_change(directory, name.c_str()));
     if (depth == 0) continue;
@@ -72,7 +73,7 @@ int remove_contents(int parent, const std::string& name, int levels_left) {
   if (!directory.valid()) return errno == ENOENT ? 0 : errno;
   if (is_mounted(parent, directory.get())) return EBUSY;
   std::vector<std::string> names;
-  const int listed = list_names(UniqueFd(::openat(directory.get(), ".", kOpenDirectory)), names);
+  const int listed = list_names(UniqueFd(::openat(directory.get(), ".", kOpenDirectory)), {}, names);
   if (levels_left == 0 && !names.empty()) return ENAMETOOLONG;
   int first = listed;
   for (const std::string& child : names) {
@@ -96,7 +97,7 @@ int remove_at(int parent, const std::string& name, int levels_left) {
 uint64_t bytes_in(int directory, int levels_left) {
   uint64_t bytes = 0;
   std::vector<std::string> names;
-  if (list_names(UniqueFd(::openat(directory, ".", kOpenDirectory)), names) != 0) return 0;
+  if (list_names(UniqueFd(::openat(directory, ".", kOpenDirectory)), {}, names) != 0) return 0;
   for (const std::string& name : names) {
     struct stat information {};
     if (::fstatat(directory, name.c_str(), &information, AT_SYMLINK_NOFOLLOW) != 0) continue;
@@ -110,7 +111,7 @@ uint64_t bytes_in(int directory, int levels_left) {
 
 }  // namespace
 
-int list_names(UniqueFd directory, std::vector<std::string>& names) {
+int list_names(UniqueFd directory, const std::vector<std::string>& prefixes, std::vector<std::string>& names) {
   if (!directory.valid()) return errno;
   // An NFS client keeps a listing as long as the directory's time of change is the same. Two changes within one tick of
   // the server's clock look like one: without this, the second would stay unseen.
@@ -122,8 +123,10 @@ int list_names(UniqueFd directory, std::vector<std::string>& names) {
     errno = 0;
     const dirent* entry = ::readdir(stream.get());
     if (entry == nullptr) return errno;
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
+    const std::string_view name = entry->d_name;
+    const auto begins = [name](const std::string& prefix) { return name.starts_with(prefix); };
+    const bool wanted = prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(), begins);
+    if (wanted && name != "." && name != "..") names.emplace_back(name);
   }
 }
 

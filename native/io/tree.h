@@ -9,7 +9,9 @@
 
 namespace snapshard {
 
-[[nodiscard]] int list_names(UniqueFd directory, std::vector<std::string>& names);
+// Names that begin with one of the prefixes; all, where there are none.
+[[nodiscard]] int list_names(UniqueFd directory, const std::vector<std::string>& prefixes,
+                             std::vector<std::string>& names);
 // EEXIST or ENOTEMPTY where the target is taken. Where the file system has no RENAME_NOREPLACE (NFS), the target is
 // looked for first, and rename(2) itself refuses to replace a directory that is not empty.
 [[nodiscard]] int rename_without_replacing(int from_parent, const std::string& from, int to_parent,

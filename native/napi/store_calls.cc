@@ -179,7 +179,8 @@ Napi::Value list(const Napi::CallbackInfo& info) {
   const auto names = std::make_shared<std::vector<std::string>>();
   return run(
       info.Env(), find_store(info),
-      [path = to_text(info[1], "a path"), names](Directory& directory) { return directory.list(path, *names); },
+      [path = to_text(info[1], "a path"), prefixes = to_texts(info[2], "a list of prefixes"), names](
+          Directory& directory) { return directory.list(path, prefixes, *names); },
       [names](Napi::Env env) -> Napi::Value {
         auto array = Napi::Array::New(env, names->size());
         for (uint32_t i = 0; i < names->size(); ++i) array.Set(i, Napi::String::New(env, (*names)[i]));

@@ -49,7 +49,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'one look that shows neither name is enough',
     file: 'ranks/follower.ts',
-    text: "const names = await this.#store.list('');\n    if (names.includes(this.path)) return undefined;",
+    text: "const names = await this.#store.listRoot();\n    if (names.includes(this.path)) return undefined;",
     fault: 'const names: string[] = [];',
     scenario: 'two ranks save: neither',
   },

@@ -84,12 +84,17 @@ TEST(files_are_written_read_and_listed) {
   CHECK_OK(place.directory.read_file("a/empty", 0, bytes));
   CHECK(bytes.empty());
   std::vector<std::string> names;
-  CHECK_OK(place.directory.list("a", names));
+  CHECK_OK(place.directory.list("a", {}, names));
   std::sort(names.begin(), names.end());
   CHECK(names == (std::vector<std::string>{"b", "empty"}));
   names.clear();
-  CHECK_OK(place.directory.list("", names));
+  CHECK_OK(place.directory.list("", {}, names));
   CHECK(names == std::vector<std::string>{"a"});
+  CHECK_OK(place.write("a/baker", ""));
+  names.clear();
+  CHECK_OK(place.directory.list("a", {"c", "ba", "em"}, names));
+  std::sort(names.begin(), names.end());
+  CHECK(names == (std::vector<std::string>{"baker", "empty"}));
   CHECK_OK(place.directory.sync(""));
   CHECK_OK(place.directory.sync("a/b"));
 }
@@ -123,7 +128,7 @@ TEST(paths_that_leave_are_refused) {
   }
   CHECK(!place.directory.read_file(place.outer.at("secret"), 100, bytes).ok());
   for (const char* path : {"..", "up", "out", "a/..", "/", "inside"}) {
-    CHECK(!place.directory.list(path, names).ok());
+    CHECK(!place.directory.list(path, {}, names).ok());
     CHECK(!place.directory.sync(path).ok());
     CHECK(!place.directory.make_directory(std::string(path) + "/made", false).ok());
     CHECK(!place.directory.remove_tree(std::string(path) + "/secret").ok() || path == std::string("inside"));
@@ -263,7 +268,7 @@ TEST(nothing_that_fails_keeps_a_descriptor) {
   bool reclaimed = false;
   CHECK(!place.directory.read_file("file/x", 1, bytes).ok());
   CHECK(!place.directory.read_file("missing", 1, bytes).ok());
-  CHECK(!place.directory.list("file", names).ok());
+  CHECK(!place.directory.list("file", {}, names).ok());
   CHECK(!place.directory.make_directory("missing/dir", true).ok());
   CHECK(!place.directory.rename("file", "missing/file").ok());
   CHECK(!place.write("file", "y").ok());

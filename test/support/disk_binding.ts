@@ -2,7 +2,7 @@ import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { XXHash128 } from 'xxhash-addon';
 import type { NativeBinding, StoreHandle } from '../../lib/binding.js';
-import { nativeError } from './fake_binding.js';
+import { beginsWith, nativeError } from './fake_binding.js';
 
 type StoreCalls = Pick<NativeBinding, 'digest' | 'openStore' | 'openStoreBelow' | 'closeStore' | 'readFile' | 'readTail' | 'list'>;
 
@@ -85,5 +85,9 @@ export const binding: StoreCalls = {
   readTail: (store, path, maxBytes) =>
     call('readTail', store, path, async (absolute) => (await readPlain(absolute)).subarray(-maxBytes)),
 
-  list: (store, path) => call('list', store, path, (absolute) => readdir(absolute)),
+  list: (store, path, prefixes) =>
+    call('list', store, path, async (absolute) => {
+      const names = await readdir(absolute);
+      return names.filter((name) => beginsWith(name, prefixes));
+    }),
 };

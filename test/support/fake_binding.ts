@@ -14,6 +14,10 @@ import { FakeTransfer, nativeError } from './fake_transfer.js';
 
 export { FakeTransfer, nativeError };
 
+export function beginsWith(name: string, prefixes: readonly string[]): boolean {
+  return prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix));
+}
+
 interface Fault {
   operation: string;
   matches: RegExp;
@@ -108,11 +112,11 @@ export class FakeBinding implements NativeBinding {
     return this.readFile(_store, path).then((bytes) => bytes.subarray(-maxBytes));
   }
 
-  list(_store: number, path: string): Promise<string[]> {
+  list(_store: number, path: string, prefixes: string[]): Promise<string[]> {
     const prefix = path === '' ? '' : `${path}/`;
     return this.#do('list', path, () =>
       [...this.tree.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
-    ).then((names) => names.filter((name) => !name.includes('/')));
+    ).then((names) => names.filter((name) => !name.includes('/') && beginsWith(name, prefixes)));
   }
 
   rename(_store: number, from: string, to: string): Promise<void> {

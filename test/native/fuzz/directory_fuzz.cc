@@ -113,7 +113,7 @@ void act(FuzzInput& input, Directory& directory) {
       status = directory.read_tail(path, kBytesMax, bytes);
       return check_contents(status, path, bytes);
     case 6:
-      status = directory.list(path, names);
+      status = directory.list(path, {}, names);
       for (const std::string& name : names) CHECK(name != "." && name != ".." && name.find('/') == std::string::npos);
       break;
     case 7:
