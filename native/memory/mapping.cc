@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -16,9 +17,13 @@ namespace snapshard {
 namespace {
 
 constexpr size_t kHugePageBytes = 2 * kMiB;
+// Populated at once. Meanwhile the kernel holds the lock of the address space: no other thread can map anything.
+constexpr size_t kPrefaultBytes = 16 * kMiB;
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+
+size_t page_bytes() { return static_cast<size_t>(::sysconf(_SC_PAGESIZE)); }
 
 // The mapping is made larger than asked, and what lies before and after the aligned part is given back.
 std::byte* trim_to_alignment(std::byte* start, size_t total, size_t wanted) {
@@ -57,7 +62,7 @@ void Mapping::unmap() {
 Status Mapping::create(size_t bytes, Mapping& mapping) {
   constexpr size_t kLimit = size_t{1} << 46;
   if (bytes == 0 || bytes > kLimit) return Status::system(ENOMEM, "mmap");
-  const size_t wanted = round_up(bytes, kDirectAlignment);
+  const size_t wanted = round_up(bytes, std::max(kDirectAlignment, page_bytes()));
   const size_t total = wanted + kHugePageBytes;
   // Reserved: what the machine can never have is ENOMEM here, not the end of the process once it is touched.
   void* start = ::mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -68,6 +73,8 @@ Status Mapping::create(size_t bytes, Mapping& mapping) {
   made.mapped_bytes_ = wanted;
   // Only a wish: without huge pages the mapping works, slower.
   (void)::madvise(made.data_, wanted, MADV_HUGEPAGE);
+  // Else each child process, however short-lived, would be given a copy of all that is pinned for a device.
+  (void)::madvise(made.data_, wanted, MADV_DONTFORK);
   mapping = std::move(made);
   return {};
 }
@@ -86,11 +93,14 @@ void Mapping::prefer_node(int node) {
 void fault_in(std::byte* data, size_t bytes) { (void)::madvise(data, bytes, MADV_POPULATE_WRITE); }
 
 Status Mapping::prefault() {
-  if (::madvise(data_, mapped_bytes_, MADV_POPULATE_WRITE) == 0) return {};
-  if (errno == ENOMEM || errno == EFAULT) return Status::system(ENOMEM, "madvise");
-  // Kernels before 5.14 do not know the advice: touch each page.
-  for (size_t offset = 0; offset < mapped_bytes_; offset += kDirectAlignment) {
-    reinterpret_cast<volatile char*>(data_)[offset] = 0;
+  for (size_t offset = 0; offset < mapped_bytes_; offset += kPrefaultBytes) {
+    const size_t bytes = std::min(kPrefaultBytes, mapped_bytes_ - offset);
+    if (::madvise(data_ + offset, bytes, MADV_POPULATE_WRITE) == 0) continue;
+    if (errno == ENOMEM || errno == EFAULT) return Status::system(ENOMEM, "madvise");
+    // Kernels before 5.14 do not know the advice: touch each page.
+    for (size_t page = offset; page < offset + bytes; page += kDirectAlignment) {
+      reinterpret_cast<volatile char*>(data_)[page] = 0;
+    }
   }
   return {};
 }

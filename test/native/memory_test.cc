@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
+#include <fstream>
 #include <set>
+#include <string>
 #include <thread>
 
 #include "base/sanitizers.h"
@@ -70,6 +73,26 @@ TEST(mapping_moves) {
   CHECK_OK(Mapping::create(kMiB, third));
   third = std::move(second);
   CHECK(third.data() == data && third.bytes() == kMiB);
+}
+
+// What is pinned for a device would be copied for each child process.
+TEST(mapping_is_not_for_child_processes) {
+  Mapping mapping;
+  CHECK_OK(Mapping::create(5 * kMiB, mapping));
+  CHECK_OK(mapping.prefault());
+  std::ifstream areas("/proc/self/smaps");
+  const auto address = reinterpret_cast<uintptr_t>(mapping.data());
+  bool inside = false;
+  for (std::string line; std::getline(areas, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    if (std::sscanf(line.c_str(), "%zx-%zx ", &begin, &end) == 2) inside = begin <= address && address < end;
+    if (inside && line.starts_with("VmFlags:")) {
+      CHECK(line.find(" dc") != std::string::npos);
+      return;
+    }
+  }
+  CHECK(false);
 }
 
 TEST(memory_that_nobody_has_is_refused) {
