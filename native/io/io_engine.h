@@ -31,6 +31,8 @@ struct IoRequest {
   // Through the page cache, which keeps nothing of it: a write is pushed to the device and waited for first.
   bool buffered = false;
   IoListener* listener = nullptr;
+  // Whose it is: where one waits for a device that does not answer, others go on.
+  const void* owner = nullptr;
   IoRequest* next = nullptr;
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "base/sizes.h"
 
@@ -62,57 +63,80 @@ void ThreadEngine::submit(IoRequest* request) {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
       error = ECANCELED;
-    } else if (ensure_thread()) {
-      queue_.push(request);
-      ++queued_;
-      work_signal_.notify_one();
-      return;
+    } else {
+      Share& share = shares_[request->owner];
+      ++share.queued;
+      if (ensure_thread()) {
+        share.queue.push(request);
+        work_signal_.notify_one();
+        return;
+      }
+      if (--share.queued == 0) shares_.erase(request->owner);
     }
   }
   request->listener->on_completed(*request, -error);
 }
 
-// Whether some thread will take one more request.
+// Whether some thread will take what is queued.
 bool ThreadEngine::ensure_thread() {
-  if (idle_ > queued_ || started_ == kThreads) return true;
+  size_t runnable = 0;
+  for (const auto& [owner, share] : shares_) runnable += std::min(share.queued, kThreads - share.running);
+  if (idle_ >= runnable && !workers_.empty()) return true;
   try {
-    workers_[started_].start("snapshard-block", [this] { run(); });
-    ++started_;
+    auto worker = std::make_unique<Worker>();
+    worker->start("snapshard-block", [this] { run(); });
+    workers_.push_back(std::move(worker));
   } catch (const std::system_error&) {
     // No further thread to be had: those that run do the work.
   }
-  return started_ > 0;
+  return !workers_.empty();
+}
+
+// The owners take turns; the end, where none of them has anything for one more thread.
+ThreadEngine::Shares::iterator ThreadEngine::next_share() {
+  auto share = shares_.upper_bound(last_owner_);
+  for (size_t i = 0; i < shares_.size(); ++i, ++share) {
+    if (share == shares_.end()) share = shares_.begin();
+    if (is_runnable(share->second)) return share;
+  }
+  return shares_.end();
 }
 
 void ThreadEngine::run() {
   std::unique_lock lock(mutex_);
   while (true) {
+    auto share = shares_.end();
     ++idle_;
-    work_signal_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    work_signal_.wait(lock, [this, &share] {
+      share = next_share();
+      return stopping_ || share != shares_.end();
+    });
     --idle_;
-    IoRequest* request = queue_.pop();
-    if (request == nullptr) return;
-    --queued_;
+    if (share == shares_.end()) return;
+    last_owner_ = share->first;
+    IoRequest* request = share->second.queue.pop();
+    --share->second.queued;
+    ++share->second.running;
     lock.unlock();
     request->listener->on_completed(*request, run_once(*request));
     lock.lock();
+    if (--share->second.running == 0 && share->second.queued == 0) shares_.erase(share);
   }
 }
 
 bool ThreadEngine::stop(std::chrono::milliseconds limit) {
-  size_t started = 0;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    started = started_;
     work_signal_.notify_all();
   }
   const auto deadline = std::chrono::steady_clock::now() + limit;
   bool all_ended = true;
-  for (size_t i = 0; i < started; ++i) {
+  // None is started any more.
+  for (const auto& worker : workers_) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    all_ended = workers_[i].join_within(std::max(left, std::chrono::milliseconds(0))) && all_ended;
+    all_ended = worker->join_within(std::max(left, std::chrono::milliseconds(0))) && all_ended;
   }
   return all_ended;
 }
@@ -120,7 +144,7 @@ bool ThreadEngine::stop(std::chrono::milliseconds limit) {
 double ThreadEngine::cpu_seconds() const {
   const std::lock_guard lock(mutex_);
   double seconds = 0;
-  for (size_t i = 0; i < started_; ++i) seconds += workers_[i].cpu_seconds();
+  for (const auto& worker : workers_) seconds += worker->cpu_seconds();
   return seconds;
 }
 

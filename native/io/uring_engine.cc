@@ -17,7 +17,8 @@ namespace snapshard {
 
 namespace {
 
-constexpr unsigned kEntries = 256;
+// More than one writer with the deepest queue keeps busy.
+constexpr unsigned kEntries = 512;
 constexpr unsigned kSlots = 1024;
 // The kernel takes no fixed buffer above 1 GiB.
 constexpr size_t kFixedBytesMax = size_t{1} << 30;

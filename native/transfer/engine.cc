@@ -39,22 +39,35 @@ const Status& Engine::uring_status() {
 Status Engine::add(std::shared_ptr<Staging> staging) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return Status::failure(Failure::kAborted, "the environment is ending");
-  try {
-    while (stagers_.size() < staging->options().threads) {
-      auto stager = std::make_unique<Worker>();
-      const auto number = static_cast<uint32_t>(stagers_.size());
-      stager->start("snapshard-stage", [this, number] { run(number); });
-      stagers_.push_back(std::move(stager));
-    }
-  } catch (const std::system_error&) {
-    if (stagers_.empty()) return Status::system(EAGAIN, "pthread_create");
+  stagers_wanted_ += staging->options().threads;
+  while (stagers_.size() < staging->options().threads) {
+    if (!start_stager()) break;
+  }
+  if (stagers_.empty()) {
+    stagers_wanted_ -= staging->options().threads;
+    return Status::system(EAGAIN, "pthread_create");
   }
   stagings_.push_back(std::move(staging));
   return {};
 }
 
+bool Engine::start_stager() {
+  try {
+    auto stager = std::make_unique<Worker>();
+    const auto number = static_cast<uint32_t>(stagers_.size());
+    stager->start("snapshard-stage", [this, number] { run(number); });
+    stagers_.push_back(std::move(stager));
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
 void Engine::remove(const Staging* staging) {
   const std::lock_guard lock(mutex_);
+  for (const auto& entry : stagings_) {
+    if (entry.get() == staging) stagers_wanted_ -= staging->options().threads;
+  }
   std::erase_if(stagings_, [staging](const auto& entry) { return entry.get() == staging; });
 }
 
@@ -73,11 +86,14 @@ void Engine::run(uint32_t number) {
       signal_.wait(lock, [this, &work] { return stopping_ || find_work(work); });
       if (stopping_) return;
       ++work.staging->active_stagers_;
+      // Those at work may come back late: a file that is a source may be on a mount that does not answer.
+      if (++busy_stagers_ == stagers_.size() && stagers_.size() < stagers_wanted_) (void)start_stager();
     }
     work.job->run(work.item, work.step, stager);
     {
       const std::lock_guard lock(mutex_);
       --work.staging->active_stagers_;
+      --busy_stagers_;
       // Another stager may have found this staging at its limit.
       signal_.notify_all();
     }

@@ -62,7 +62,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   [[nodiscard]] UringEngine* uring() { return uring_.get(); }
   [[nodiscard]] ThreadEngine& threads() { return threads_; }
 
-  // Starts stagers until there are as many as this staging may use.
+  // Starts stagers until there are as many as this staging may use; more come when all of them are at work.
   Status add(std::shared_ptr<Staging> staging);
   void remove(const Staging* staging);
 
@@ -90,6 +90,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   };
 
   void run(uint32_t number);
+  bool start_stager();
   bool find_work(Work& work);
   static bool claim(Staging& staging, Work& work);
   static bool claim_of(const std::vector<std::shared_ptr<Job>>& jobs, bool& may_take_blocks, Work& work);
@@ -106,6 +107,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   size_t turn_ = 0;
   bool stopping_ = false;
   std::vector<std::unique_ptr<Worker>> stagers_;
+  size_t busy_stagers_ = 0;
+  // As many as all stagings together may use.
+  size_t stagers_wanted_ = 0;
   std::vector<std::unique_ptr<CudaLane>> lanes_;
   std::vector<CudaLane*> idle_lanes_;
 };

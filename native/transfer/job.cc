@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "transfer/engine.h"
 #include "transfer/staging.h"
 
 namespace snapshard {
@@ -26,6 +27,8 @@ void Job::fail(Status status) {
   const std::shared_ptr<Job> keep = shared_from_this();
   end_life();
   drop_waiting();
+  // It stands in nobody's way any more.
+  staging_->engine().notify();
 }
 
 bool Job::try_begin_activity() {

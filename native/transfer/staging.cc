@@ -67,6 +67,7 @@ IoEngine& Staging::engine_for(bool by_threads) {
 }
 
 void Staging::enqueue(IoRequest& request) {
+  request.owner = this;
   {
     const std::lock_guard lock(queue_mutex_);
     ready_.push(&request);

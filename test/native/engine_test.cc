@@ -192,6 +192,30 @@ void stop_gives_up_on_what_hangs() {
   CHECK(running.outcome().status.kind() == Failure::kAborted);
 }
 
+// The stagers of one wait for it, those of the other go on.
+void what_hangs_holds_up_nobody_else() {
+  HangingMemory memory(2 * kMiB);
+  Random random(5);
+  Rig rig;
+  const auto hanging = rig.staging(options_of(EngineChoice::kAuto, true, 3));
+  const auto healthy = rig.staging(options_of(EngineChoice::kAuto, true, 3));
+  PlanBuilder builder(random, rig.folder());
+  builder.add_file(4096);
+  // A piece of work for each of its stagers.
+  for (unsigned i = 0; i < hanging->options().threads; ++i) builder.add_slice(kMiB, SourceKind::kShared);
+  Plan plan = builder.finish();
+  for (auto& source : plan.sources) source.data = memory.data();
+  const Running waiting = rig.start(hanging, std::move(plan));
+  rig.open(waiting);
+  memory.wait_for_touch();
+  const Running going = rig.start(healthy, random_plan(random, rig.folder(), {SourceKind::kShared}, 8 * kMiB));
+  rig.open(going);
+  CHECK_OK(going.outcome().status);
+  CHECK(!waiting.watch->has_ended());
+  memory.let_go();
+  CHECK_OK(waiting.outcome().status);
+}
+
 // Where no thread can be had, and whoever asks gets an error for it. In a process of its own, since a filter stays.
 void no_threads_left() {
   const pid_t child = ::fork();
@@ -223,5 +247,6 @@ TEST(an_engine_ends_with_transfers_under_way) { with_no_descriptor_lost(stop_wit
 TEST(a_staging_goes_right_after_its_transfers) { with_no_descriptor_lost(staging_let_go_right_after_the_end); }
 TEST(an_engine_ends_while_a_staging_is_made) { with_no_descriptor_lost(stop_while_a_staging_is_made); }
 TEST(an_engine_gives_up_on_what_hangs) { with_no_descriptor_lost(stop_gives_up_on_what_hangs); }
+TEST(what_hangs_holds_up_no_other_staging) { with_no_descriptor_lost(what_hangs_holds_up_nobody_else); }
 TEST(an_engine_without_threads_is_an_error) { no_threads_left(); }
 TEST(an_engine_that_ended_takes_nothing) { with_no_descriptor_lost(nothing_starts_after_the_end); }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -60,6 +61,19 @@ class Collector : public IoListener {
   std::mutex mutex_;
   std::condition_variable signal_;
   std::vector<std::pair<IoRequest*, int64_t>> results_;
+};
+
+// Keeps each thread that completes something.
+class Holder : public IoListener {
+ public:
+  void on_completed(IoRequest&, int64_t) override { let_go_.wait(false); }
+  void let_go() {
+    let_go_ = true;
+    let_go_.notify_all();
+  }
+
+ private:
+  std::atomic<bool> let_go_ = false;
 };
 
 std::unique_ptr<UringEngine> make_uring() {
@@ -237,6 +251,29 @@ void leaves_nothing_behind(MakeEngine make) {
 std::unique_ptr<IoEngine> uring() { return make_uring(); }
 std::unique_ptr<IoEngine> threads() { return std::make_unique<ThreadEngine>(); }
 
+// However many requests of one owner are under way, another one's are carried out.
+void serves_each_owner(MakeEngine make) {
+  constexpr size_t kHeld = 100;
+  Target target;
+  Mapping memory;
+  CHECK_OK(Mapping::create(kMiB, memory));
+  Holder holder;
+  Collector collector;
+  std::vector<IoRequest> held(kHeld, request_of(target.fd.get(), memory.data(), 4096, 0, holder));
+  std::vector<IoRequest> others(kHeld, request_of(target.fd.get(), memory.data(), 4096, 0, collector));
+  const StoppedAtEnd engine(make());
+  for (IoRequest& request : held) {
+    request.owner = &holder;
+    engine->submit(&request);
+  }
+  for (IoRequest& request : others) {
+    request.owner = &collector;
+    engine->submit(&request);
+  }
+  for (const auto& [request, result] : collector.wait_for(kHeld)) CHECK_EQUAL(result, int64_t{4096});
+  holder.let_go();
+}
+
 }  // namespace
 
 TEST(uring_writes_direct) { writes_everything(uring, O_DIRECT, false); }
@@ -253,6 +290,7 @@ TEST(threads_report_errors) { reports_errors(threads); }
 TEST(threads_report_short_writes) { reports_short_writes(threads); }
 TEST(threads_take_requests_from_their_own) { takes_requests_from_its_own_threads(threads); }
 TEST(threads_complete_what_they_took_when_stopped) { completes_what_it_took_when_stopped(threads); }
+TEST(threads_serve_each_owner) { serves_each_owner(threads); }
 TEST(threads_leave_nothing_behind) { leaves_nothing_behind(threads); }
 
 TEST(uring_writes_from_registered_memory) {
