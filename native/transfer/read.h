@@ -78,7 +78,7 @@ class Read final : public Job {
   void ask_for(Piece& piece);
   void resume(Piece& piece);
   bool retry(Piece& piece, int64_t result);
-  void land(Piece& piece);
+  void land(Piece& piece, Staging& staging);
   void release(Piece& piece);
   uint64_t needed_bytes(const Piece& piece) const;
 

@@ -78,7 +78,8 @@ std::byte* ReadLayout::place_in_target(size_t chunk, const Grain& grain) const {
   const size_t copy = copies_begin(chunk);
   if (copies_end(chunk) != copy + 1 || input_.copy_bytes[copy] != chunk_bytes(chunk)) return nullptr;
   const Target& target = input_.targets[input_.copy_target[copy]];
-  if (!target.is_stable_memory()) return nullptr;
+  // Not shared memory: a device that answers only after its environment was given up may still write there.
+  if (target.kind != SourceKind::kLease) return nullptr;
   std::byte* place = target.data + input_.copy_to[copy];
   const bool aligned = chunk_begin(chunk) % grain.offset_alignment == 0 &&
                        chunk_end(chunk) % grain.offset_alignment == 0 &&

@@ -121,7 +121,7 @@ void Read::on_completed(IoRequest& request, int64_t result) {
     }
   }
   staging->request_ended();
-  land(piece);
+  land(piece, *staging);
 }
 
 // The span may reach past the end of the file; the last chunk may not.
@@ -152,7 +152,8 @@ bool Read::retry(Piece& piece, int64_t result) {
   return true;
 }
 
-void Read::land(Piece& piece) {
+// Once the piece has landed, a stager may deal with it, and the read may end.
+void Read::land(Piece& piece, Staging& staging) {
   bool dropped = false;
   {
     const std::lock_guard lock(mutex_);
@@ -161,7 +162,7 @@ void Read::land(Piece& piece) {
     if (!dropped) landed_.push(&piece);
   }
   if (dropped) return release(piece);
-  staging_->engine().notify();
+  staging.engine().notify();
 }
 
 void Read::release(Piece& piece) {
