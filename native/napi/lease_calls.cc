@@ -14,6 +14,8 @@ struct LeaseHold {
   std::shared_ptr<Lease> lease;
   std::weak_ptr<Environment> environment;
   uint32_t handle;
+  // Where the ArrayBuffer could not be made, Node.js may have run the finalizer all the same, or not.
+  bool* finalized = nullptr;
 };
 
 Napi::Value allocate_lease(const Napi::CallbackInfo& info) {
@@ -24,19 +26,22 @@ Napi::Value allocate_lease(const Napi::CallbackInfo& info) {
   const Status status = Mapping::create(bytes, lease->memory);
   if (!status.ok()) throw_status(env, status);
   const uint32_t handle = environment.next_handle();
-  auto* hold = new LeaseHold{lease, environment.weak_from_this(), handle};
+  bool finalized = false;
+  auto* hold = new LeaseHold{lease, environment.weak_from_this(), handle, &finalized};
   napi_value buffer = nullptr;
   const napi_status made = napi_create_external_arraybuffer(
       env, lease->memory.data(), bytes,
       [](napi_env, void*, void* hint) {
         const std::unique_ptr<LeaseHold> ending(static_cast<LeaseHold*>(hint));
+        if (ending->finalized != nullptr) *ending->finalized = true;
         if (const auto owner = ending->environment.lock()) owner->leases.erase(ending->handle);
       },
       hold, &buffer);
   if (made != napi_ok) {
-    delete hold;
+    if (!finalized) delete hold;
     throw_argument(env, "a length that one ArrayBuffer can have");
   }
+  hold->finalized = nullptr;
   environment.leases.emplace(handle, lease);
   Napi::Object result = Napi::Object::New(env);
   result.Set("handle", Napi::Number::New(env, handle));
