@@ -302,6 +302,8 @@ export interface NativeBinding {
   readFile(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;
   /** The last `maxBytes` of a file; all of a shorter one. */
   readTail(store: StoreHandle, path: string, maxBytes: number): Promise<Uint8Array>;
+  /** The digest of a file, hashed piece by piece, and its length; one longer than `maxBytes` is an error (`EFBIG`). */
+  digestFile(store: StoreHandle, path: string, maxBytes: number): Promise<{ digest: string; bytes: number }>;
   /** Names in a directory (`''` is the root) that begin with one of the prefixes (all, where there are none), reopened for each call, in no order. */
   list(store: StoreHandle, path: string, prefixes: string[]): Promise<string[]>;
   /** Bytes of the regular files in a directory and below. Links and what is mounted there are left out. */

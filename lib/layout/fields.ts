@@ -5,6 +5,9 @@ import type { ListedFile } from './manifest.js';
 const digestPattern = new RegExp(`^[0-9a-f]{${digestDigits}}$`);
 const noncePattern = /^[0-9a-z]{1,64}$/;
 
+/** Of a file that a manifest lists: more than one array, or one string, can hold of it. */
+export const listedBytesMax = 2 ** 32;
+
 /**
  * Checks of what JSON text held. All throw `ERR_SNAPSHARD_INVALID_ARGUMENT`, which tells what was expected where: a
  * reader makes it one that names the file.
@@ -49,7 +52,7 @@ export function requireNonce(value: unknown, what: string): string {
 export function requireListedFile(value: unknown, what: string): ListedFile {
   const { name, bytes, digest } = requireRecord(value, what);
   if (typeof name !== 'string') throw invalidArgument(`\`name\` of ${what}`, 'a string', name);
-  requireInteger(bytes, `\`bytes\` of ${what}`);
+  requireInteger(bytes, `\`bytes\` of ${what}`, 0, listedBytesMax);
   requireDigest(digest, `\`digest\` of ${what}`);
   return value as ListedFile;
 }

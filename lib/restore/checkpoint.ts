@@ -169,7 +169,7 @@ export class Checkpoint {
 
   /**
    * The bytes of a side file.
-   * @throws {SnapshardError} `INVALID_ARGUMENT`, `NOT_FOUND`, `CORRUPT`
+   * @throws {SnapshardError} `INVALID_ARGUMENT`, `NOT_FOUND`, `CORRUPT`, `NO_MEMORY`
    */
   async file(name: string, options?: ReadOptions): Promise<Uint8Array> {
     const { signal, verify = this.#source.options.verify } = checkReadOptions(options, 'file');

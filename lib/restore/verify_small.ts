@@ -1,4 +1,3 @@
-import { binding } from '../binding.js';
 import { manifestName } from '../layout/names.js';
 import { TimeSlices } from '../layout/time_slices.js';
 import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
@@ -18,9 +17,9 @@ const damagedManifest: ReadonlySet<SnapshardErrorCode> = new Set<SnapshardErrorC
 
 async function faultOf(source: ReadSource, { name, bytes, digest }: StoredSideFile): Promise<string | undefined> {
   try {
-    const contents = await source.opened.store.readFile(name, bytes);
-    if (contents.length !== bytes) return `the file is ${contents.length} bytes long, not ${bytes}`;
-    return digest === undefined || binding.digest(contents) === digest ? undefined : 'it is not what was saved';
+    const found = await source.opened.store.digestFile(name, bytes);
+    if (found.bytes !== bytes) return `the file is ${found.bytes} bytes long, not ${bytes}`;
+    return digest === undefined || found.digest === digest ? undefined : 'it is not what was saved';
   } catch (error) {
     if (hasErrno(error, 'EFBIG')) return `the file is longer than ${bytes} bytes`;
     if (!isDamage(error)) throw error;

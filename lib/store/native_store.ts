@@ -55,6 +55,11 @@ export class NativeStore implements Store {
     return this.#run('read a file', () => binding.readTail(this.handle, path, maxBytes));
   }
 
+  /** The digest of a file of at most `maxBytes`, and its length. */
+  digestFile(path: string, maxBytes: number): Promise<{ digest: string; bytes: number }> {
+    return this.#run('read a file', () => binding.digestFile(this.handle, path, maxBytes));
+  }
+
   list(path: string): Promise<string[]> {
     return this.#run('list a directory', () => binding.list(this.handle, path, []));
   }

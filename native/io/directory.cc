@@ -15,6 +15,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/sizes.h"
 #include "io/tree.h"
 
 namespace snapshard {
@@ -67,6 +68,9 @@ int write_all(int fd, std::span<const std::byte> bytes) {
   }
   return 0;
 }
+
+// Read at once of a file that is read piece by piece.
+constexpr uint64_t kVisitBytes = kMiB;
 
 // As long as whoever looks whether a directory is held may keep it locked.
 constexpr int kLockAttemptsMax = 3;
@@ -161,22 +165,34 @@ Status Directory::open_regular(const std::string& path, UniqueFd& file, uint64_t
   return status.ok() ? check_regular(path, file, bytes) : status;
 }
 
-// What is no regular file is EINVAL from fstat, which the system itself never says.
+// What is no regular file is EINVAL from fstat, which the system itself never says. Of a regular file O_NONBLOCK goes
+// again: with it, io_uring answers EAGAIN where a device (dm-crypt, before Linux 6.5) cannot say that it would wait.
 Status Directory::check_regular(const std::string& path, const UniqueFd& file, uint64_t& bytes) {
   struct stat information {};
   if (::fstat(file.get(), &information) != 0) return Status::system(errno, "fstat", path);
   if (!S_ISREG(information.st_mode)) return Status::system(EINVAL, "fstat", path);
+  const int flags = ::fcntl(file.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(file.get(), F_SETFL, flags & ~O_NONBLOCK) != 0) return Status::system(errno, "fcntl", path);
   bytes = static_cast<uint64_t>(information.st_size);
   return {};
 }
 
 namespace {
 
-// Reads up to where the file ends now, if that is before `count` bytes.
-Status read_from(const UniqueFd& file, const std::string& path, uint64_t offset, uint64_t count,
-                 std::vector<std::byte>& bytes) {
-  bytes.resize(static_cast<size_t>(count));
-  size_t have = 0;
+// A file may claim any length.
+bool try_resize(std::vector<std::byte>& bytes, uint64_t count) {
+  try {
+    bytes.resize(static_cast<size_t>(count));
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+// Reads until `bytes` is full or the file ends; `have` says how many.
+Status fill_from(const UniqueFd& file, const std::string& path, uint64_t offset, std::span<std::byte> bytes,
+                 size_t& have) {
+  have = 0;
   while (have < bytes.size()) {
     const ssize_t got =
         ::pread(file.get(), bytes.data() + have, bytes.size() - have, static_cast<off_t>(offset + have));
@@ -185,8 +201,17 @@ Status read_from(const UniqueFd& file, const std::string& path, uint64_t offset,
     if (got == 0) break;
     have += static_cast<size_t>(got);
   }
-  bytes.resize(have);
   return {};
+}
+
+// Reads up to where the file ends now, if that is before `count` bytes.
+Status read_from(const UniqueFd& file, const std::string& path, uint64_t offset, uint64_t count,
+                 std::vector<std::byte>& bytes) {
+  if (!try_resize(bytes, count)) return Status::system(ENOMEM, "read", path);
+  size_t have = 0;
+  Status status = fill_from(file, path, offset, bytes, have);
+  bytes.resize(have);
+  return status;
 }
 
 }  // namespace
@@ -198,6 +223,22 @@ Status Directory::read_file(const std::string& path, uint64_t bytes_max, std::ve
   if (!status.ok()) return status;
   if (length > bytes_max) return Status::system(EFBIG, "read", path);
   return read_from(file, path, 0, length, bytes);
+}
+
+Status Directory::visit_file(const std::string& path, uint64_t bytes_max, const Visit& visit) {
+  UniqueFd file;
+  uint64_t length = 0;
+  Status status = open_regular(path, file, length);
+  if (!status.ok()) return status;
+  if (length > bytes_max) return Status::system(EFBIG, "read", path);
+  std::vector<std::byte> piece(static_cast<size_t>(std::min<uint64_t>(length, kVisitBytes)));
+  uint64_t offset = 0;
+  for (size_t have = piece.size(); have == piece.size() && offset < length; offset += have) {
+    status = fill_from(file, path, offset, piece, have);
+    if (!status.ok()) return status;
+    visit(std::span(piece).first(have));
+  }
+  return {};
 }
 
 Status Directory::read_tail(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes) {

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -30,6 +31,9 @@ class Directory {
   // An existing regular file. Symbolic links are followed where that is wished, also out of the directory.
   Status open_for_reading(const std::string& path, bool follow_links, UniqueFd& file);
   Status read_file(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
+  // Shows a file piece by piece, in order. It ends early where the file does, if that shrinks meanwhile.
+  using Visit = std::function<void(std::span<const std::byte>)>;
+  Status visit_file(const std::string& path, uint64_t bytes_max, const Visit& visit);
   // The last `bytes_max` bytes; all of a shorter file.
   Status read_tail(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
   // Names that begin with one of the prefixes; all, where there are none. Reopens the directory, so that a network file

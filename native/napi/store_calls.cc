@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/sizes.h"
+#include "codec/digest.h"
 #include "napi/calls.h"
 #include "napi/convert.h"
 #include "napi/environment.h"
@@ -157,6 +159,20 @@ Napi::Value write_files(const Napi::CallbackInfo& info) {
       nullptr, list);
 }
 
+// Large ones are handed over as they are: V8 ends the process where it finds no memory for a copy.
+Napi::Value to_array(Napi::Env env, const std::shared_ptr<std::vector<std::byte>>& bytes) {
+  constexpr size_t kCopiedBytesMax = kMiB;
+  if (bytes->size() <= kCopiedBytesMax) {
+    auto array = Napi::Uint8Array::New(env, bytes->size());
+    if (!bytes->empty()) std::memcpy(array.Data(), bytes->data(), bytes->size());
+    return array;
+  }
+  auto* kept = new std::shared_ptr<std::vector<std::byte>>(bytes);
+  const auto let_go = [](Napi::Env, void*, std::shared_ptr<std::vector<std::byte>>* ending) { delete ending; };
+  const auto buffer = Napi::ArrayBuffer::New(env, bytes->data(), bytes->size(), let_go, kept);
+  return Napi::Uint8Array::New(env, bytes->size(), buffer, 0);
+}
+
 using Read = Status (Directory::*)(const std::string& path, uint64_t bytes_max, std::vector<std::byte>& bytes);
 
 template <Read read>
@@ -168,10 +184,30 @@ Napi::Value read_bytes(const Napi::CallbackInfo& info) {
       [path = to_text(info[1], "a path"), bytes_max, bytes](Directory& directory) {
         return (directory.*read)(path, bytes_max, *bytes);
       },
-      [bytes](Napi::Env env) -> Napi::Value {
-        auto array = Napi::Uint8Array::New(env, bytes->size());
-        if (!bytes->empty()) std::memcpy(array.Data(), bytes->data(), bytes->size());
-        return array;
+      [bytes](Napi::Env env) { return to_array(env, bytes); });
+}
+
+// Resolves to the digest of a file, and its length; hashes it piece by piece.
+Napi::Value digest_file(const Napi::CallbackInfo& info) {
+  struct Found {
+    Hasher hasher;
+    uint64_t bytes = 0;
+  };
+  const uint64_t bytes_max = to_bytes(info[2], "a number of bytes");
+  const auto found = std::make_shared<Found>();
+  return run(
+      info.Env(), find_store(info),
+      [path = to_text(info[1], "a path"), bytes_max, found](Directory& directory) {
+        return directory.visit_file(path, bytes_max, [&found](std::span<const std::byte> piece) {
+          found->hasher.update(piece.data(), piece.size());
+          found->bytes += piece.size();
+        });
+      },
+      [found](Napi::Env env) -> Napi::Value {
+        auto result = Napi::Object::New(env);
+        result.Set("digest", Napi::String::New(env, to_hex(found->hasher.digest())));
+        result.Set("bytes", Napi::Number::New(env, static_cast<double>(found->bytes)));
+        return result;
       });
 }
 
@@ -179,8 +215,8 @@ Napi::Value list(const Napi::CallbackInfo& info) {
   const auto names = std::make_shared<std::vector<std::string>>();
   return run(
       info.Env(), find_store(info),
-      [path = to_text(info[1], "a path"), prefixes = to_texts(info[2], "a list of prefixes"), names](
-          Directory& directory) { return directory.list(path, prefixes, *names); },
+      [path = to_text(info[1], "a path"), prefixes = to_texts(info[2], "a list of prefixes"),
+       names](Directory& directory) { return directory.list(path, prefixes, *names); },
       [names](Napi::Env env) -> Napi::Value {
         auto array = Napi::Array::New(env, names->size());
         for (uint32_t i = 0; i < names->size(); ++i) array.Set(i, Napi::String::New(env, (*names)[i]));
@@ -248,6 +284,7 @@ void export_store_calls(Napi::Env env, Napi::Object exports) {
   export_call<write_files>(env, exports, "writeFiles");
   export_call<read_bytes<&Directory::read_file>>(env, exports, "readFile");
   export_call<read_bytes<&Directory::read_tail>>(env, exports, "readTail");
+  export_call<digest_file>(env, exports, "digestFile");
   export_call<list>(env, exports, "list");
   export_call<count_bytes>(env, exports, "countBytes");
   export_call<create_file>(env, exports, "createFile");

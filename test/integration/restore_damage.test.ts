@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { MiB, randomBytes } from '../support/bytes.js';
 import { openFiles } from '../support/process_state.js';
 import { smallWriter } from '../support/restored.js';
+import { seal } from '../support/stored_checkpoint.js';
 import { useRoot } from '../support/root.js';
 
 const root = useRoot();
@@ -235,4 +236,37 @@ it('has no file of a folder open any more that it refused', async () => {
     await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_CORRUPT' });
     expect(openFiles().filter((path) => path.startsWith(`${folder}/`))).toEqual([]);
   }
+});
+
+/** Writes the manifest anew, with another length for the side file, which is as long, and has nothing in it. */
+function lengthen(bytes: number): void {
+  const manifest = JSON.parse(readFileSync(pathOf('manifest.json'), 'utf8')) as { files: { bytes: number }[] };
+  manifest.files[0]!.bytes = bytes;
+  writeFileSync(pathOf('manifest.json'), seal(manifest));
+  truncateSync(pathOf('config.json'), bytes);
+}
+
+describe('a side file of which nobody has the memory', () => {
+  it('is refused with the manifest that lists it', async () => {
+    lengthen(2 ** 43);
+    await expect(open()).rejects.toEqual(corrupt(/`bytes` of one of `files`/));
+  });
+
+  it('is hashed piece by piece', async () => {
+    lengthen(2 ** 29);
+    await using checkpoint = await open();
+    const before = process.memoryUsage.rss();
+    const { damaged } = await checkpoint.verify();
+    expect(damaged.map(({ file, reason }) => [file, reason])).toContainEqual(['config.json', 'it is not what was saved']);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 28);
+  });
+
+  it('is handed out as it is, where there is room', async () => {
+    lengthen(2 ** 26);
+    await using checkpoint = await open();
+    await expect(checkpoint.file('config.json')).rejects.toEqual(corrupt(/is not what was saved/));
+    const contents = await checkpoint.file('config.json', { verify: false });
+    expect(contents.length).toBe(2 ** 26);
+    expect(Buffer.from(contents.buffer, 0, 2).toString()).toBe('{}');
+  });
 });

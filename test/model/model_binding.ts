@@ -7,6 +7,7 @@ import { nameContent } from './tree.js';
 type Unused =
   | 'openStoreBelow'
   | 'countBytes'
+  | 'digestFile'
   | 'createFile'
   | 'capabilities'
   | 'allocateLease'

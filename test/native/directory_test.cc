@@ -9,10 +9,12 @@
 
 #include <algorithm>
 
+#include "base/sizes.h"
 #include "files.h"
 #include "test.h"
 
 using snapshard::Directory;
+using snapshard::kMiB;
 using snapshard::Status;
 using snapshard::UniqueFd;
 using snapshard::test::bytes_of;
@@ -97,6 +99,44 @@ TEST(files_are_written_read_and_listed) {
   CHECK(names == (std::vector<std::string>{"baker", "empty"}));
   CHECK_OK(place.directory.sync(""));
   CHECK_OK(place.directory.sync("a/b"));
+}
+
+TEST(a_file_is_shown_piece_by_piece) {
+  Place place;
+  std::string contents(3 * kMiB + 5, 'x');
+  contents[kMiB] = 'y';
+  CHECK_OK(place.write("file", contents));
+  std::string shown;
+  const auto visit = [&shown](std::span<const std::byte> piece) {
+    shown.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  };
+  CHECK_OK(place.directory.visit_file("file", contents.size(), visit));
+  CHECK(shown == contents);
+  CHECK_EQUAL(place.directory.visit_file("file", contents.size() - 1, visit).error(), EFBIG);
+  CHECK_EQUAL(shown.size(), contents.size());
+}
+
+TEST(a_file_longer_than_memory_is_an_error) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  throw snapshard::test::Skipped("sanitizers end the process where there is no memory");
+#endif
+  Place place;
+  UniqueFd file;
+  CHECK_OK(place.directory.create_file("sparse", file));
+  CHECK(::ftruncate(file.get(), off_t{1} << 43) == 0);
+  std::vector<std::byte> bytes;
+  CHECK_EQUAL(place.directory.read_file("sparse", uint64_t{1} << 43, bytes).error(), ENOMEM);
+}
+
+// With it, io_uring may answer EAGAIN instead of waiting.
+TEST(a_regular_file_is_not_opened_nonblocking) {
+  Place place;
+  CHECK_OK(place.write("file", "contents"));
+  for (const bool follow_links : {false, true}) {
+    UniqueFd file;
+    CHECK_OK(place.directory.open_for_reading("file", follow_links, file));
+    CHECK_EQUAL(::fcntl(file.get(), F_GETFL) & O_NONBLOCK, 0);
+  }
 }
 
 TEST(what_is_taken_is_not_replaced) {

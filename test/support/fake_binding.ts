@@ -112,6 +112,10 @@ export class FakeBinding implements NativeBinding {
     return this.readFile(_store, path).then((bytes) => bytes.subarray(-maxBytes));
   }
 
+  digestFile(_store: number, path: string): Promise<{ digest: string; bytes: number }> {
+    return this.readFile(_store, path).then((bytes) => ({ digest: this.digest(bytes), bytes: bytes.length }));
+  }
+
   list(_store: number, path: string, prefixes: string[]): Promise<string[]> {
     const prefix = path === '' ? '' : `${path}/`;
     return this.#do('list', path, () =>

@@ -16,7 +16,7 @@ const five = (value: number): string => String(value).padStart(5, '0');
 
 function listedFile(value: unknown, isName: (name: string) => boolean): boolean {
   const file = record(value);
-  return file !== undefined && typeof file.name === 'string' && isName(file.name) && integer(file.bytes) && hex(file.digest);
+  return file !== undefined && typeof file.name === 'string' && isName(file.name) && integer(file.bytes, 0, 2 ** 32) && hex(file.digest);
 }
 
 /** What may lie beside the shards: in the folder itself, and nothing that means something to somebody. */
