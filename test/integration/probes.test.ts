@@ -43,8 +43,8 @@ describe('the probe of writing', () => {
   });
 
   it('takes its file away when it is aborted, once what is in flight has landed', async () => {
-    const before = openFiles();
     const reason = new Error('enough');
+    const before = openFiles();
     const options = { bytes: 512 * MiB, blockBytes };
     await expect(probeWrite(root.path, { ...options, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     for (const after_ms of [0, 5, 10, 20]) {
@@ -65,7 +65,11 @@ describe('the probe of writing', () => {
     const bytes = MiB;
     await expect(probeWrite(join(root.path, 'missing'), { bytes })).rejects.toEqual(refusal('ERR_SNAPSHARD_NOT_FOUND'));
     await expect(probeWrite(file, { bytes })).rejects.toEqual(refusal('ERR_SNAPSHARD_NOT_A_DIRECTORY'));
-    await expect(probeWrite(root.path, { bytes: 2 ** 52 })).rejects.toMatchObject({ name: 'SnapshardError', syscall: 'fallocate' });
+    await expect(probeWrite(root.path, { bytes: 2 ** 52 })).rejects.toMatchObject({
+      name: 'SnapshardError',
+      // NFS 3 sets nothing aside.
+      syscall: expect.stringMatching(/^(fallocate|write)$/) as string,
+    });
     expect(namesIn(root.path)).toEqual(['file']);
   });
 

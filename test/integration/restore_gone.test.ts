@@ -17,7 +17,7 @@ it('what another process reads, while it is removed and replaced, is gone, but n
   await using writer = await CheckpointWriter.open(root.path, smallWriter);
   await save(writer, 0);
   const state = { reading: true };
-  const child = runChild('reads_on', { root: root.path, seconds: 8 }, { timeoutMs: 60_000 }).finally(() => {
+  const child = runChild('reads_on', { root: root.path, seconds: 8 }, { timeoutMs: 600_000 }).finally(() => {
     state.reading = false;
   });
   for (let fill = 1; state.reading; fill = (fill + 1) % 256) {

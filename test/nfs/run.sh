@@ -7,7 +7,7 @@
 #
 # Parts, all by default; of one with a pattern, the trials that match it:
 #   ranks    eight ranks save over two mounts of one directory; ten minutes on one slow processor
-#   suite    the tests of test/integration with their roots on a mount
+#   suite    the tests of test/integration with their roots on a mount, but for those of `bench` and `tune`
 #   faults   the server goes away in the middle, two writers meet, files are deleted behind the client's back, root is
 #            nobody, the export is full
 #   bench    `snapshard bench` on mounts with different options

@@ -26,7 +26,9 @@ async function runTests(folder: string): Promise<Report> {
   const timeouts = [`--testTimeout=${timeout_ms}`, `--hookTimeout=${timeout_ms}`, '--maxWorkers=1'];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`];
   const files = process.env.SNAPSHARD_NFS_FILES?.split(' ') ?? [];
-  const options = [vitest, 'run', '--project', 'integration', ...timeouts, ...reporters, ...files];
+  // The part `bench` runs that on mounts; a page in a browser has none.
+  const others = ['--exclude', '**/{bench,tune,report}_*'];
+  const options = [vitest, 'run', '--project', 'integration', ...others, ...timeouts, ...reporters, ...files];
   const env: NodeJS.ProcessEnv = { ...process.env, SNAPSHARD_TEST_FOLDER: folder };
   // What fails once is not tried again.
   delete env.CI;

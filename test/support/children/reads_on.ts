@@ -46,8 +46,15 @@ async function turn(way: string, open: () => Promise<Checkpoint>): Promise<void>
   }
 }
 
+/** On a slow machine, others are mostly faster. */
+function hasSeenAll(): boolean {
+  const isWell = (way: string): boolean => (seen[`${way}: well`] ?? 0) > 0;
+  return Object.keys(ways).every(isWell) && Object.keys(seen).some((outcome) => outcome.endsWith('gone'));
+}
+
 const end = performance.now() + seconds * 1000;
-while (performance.now() < end) {
+const latest = end + 10 * seconds * 1000;
+while (performance.now() < end || (!hasSeenAll() && performance.now() < latest)) {
   for (const way of Object.keys(ways)) {
     const step = readdirSync(root).findLast((name) => name.startsWith('step-'));
     if (step !== undefined) await turn(way, () => openCheckpoint(join(root, step), options));
