@@ -37,7 +37,7 @@ export type { FailedMessage, PublishedMessage } from './save/diagnostics.js';
 export type { Lease } from './memory/lease.js';
 export type { Progress, SavePhase } from './save/progress.js';
 export type { Published, SaveTimings } from './save/published.js';
-export type { SaveOptions, SaveRequest } from './save/request.js';
+export type { SaveOptions, SaveRequest, SideFiles } from './save/request.js';
 export { Save } from './save/save.js';
 export type { SaveTrace } from './save/trace.js';
 export { CheckpointWriter } from './save/writer.js';

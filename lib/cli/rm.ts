@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { SnapshardError } from '../errors.js';
 import { type ListedCheckpoint, listCheckpoints } from '../restore/list.js';
 import { NativeStore } from '../store/native_store.js';
+import { type StepName, stepNames } from '../store/published.js';
 import { removeCheckpoint } from '../store/remove_checkpoint.js';
 import { confirmed } from './confirm.js';
 import { folderBytes } from './disk.js';
@@ -15,8 +17,10 @@ interface Options {
 
 /** A directory to remove. */
 interface Victim {
-  readonly listed: ListedCheckpoint;
+  readonly path: string;
+  readonly step: number;
   readonly bytes: number;
+  readonly state: string;
 }
 
 /** `snapshard rm` */
@@ -27,7 +31,7 @@ export async function rm(root: string, steps: readonly number[], options: Option
     terminal.note('Nothing was removed.');
     return ExitCode.Failure;
   }
-  const removed = [...new Set(victims.map(({ listed }) => listed.step))];
+  const removed = [...new Set(victims.map(({ step }) => step))];
   for (const step of removed) await removeCheckpoint(root, step);
   const bytes = victims.reduce((sum, victim) => sum + victim.bytes, 0);
   if (options.json) terminal.printJson({ root, removed, bytes });
@@ -35,23 +39,33 @@ export async function rm(root: string, steps: readonly number[], options: Option
   return ExitCode.Fine;
 }
 
-/** Looks for all of them before any is removed. */
+/** Looks for all of them before any is removed, also for generations that others have replaced. */
 async function find(root: string, steps: ReadonlySet<number>): Promise<Victim[]> {
-  const found = (await listCheckpoints(root)).filter(({ step }) => steps.has(step));
-  const missing = [...steps].filter((step) => !found.some((listed) => listed.step === step));
-  if (missing.length > 0) {
-    const message = `${root} has no checkpoint of step ${missing.join(', ')}. Nothing was removed.`;
-    throw new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: root });
-  }
   const store = await NativeStore.open(root);
   try {
-    return await Promise.all(found.map(async (listed) => ({ listed, bytes: await folderBytes(store, listed.name) })));
+    const found = stepNames(await store.listRoot()).filter(({ step }) => steps.has(step)).reverse();
+    const missing = [...steps].filter((step) => !found.some((each) => each.step === step));
+    if (missing.length > 0) {
+      const message = `${root} has no checkpoint of step ${missing.join(', ')}. Nothing was removed.`;
+      throw new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: root });
+    }
+    const listed = new Map((await listCheckpoints(root)).map((each) => [each.name, each]));
+    const victimOf = async ({ name, step }: StepName): Promise<Victim> => {
+      const bytes = await folderBytes(store, name);
+      return { path: join(store.root, name), step, bytes, state: stateOf(listed.get(name)) };
+    };
+    return await Promise.all(found.map(victimOf));
   } finally {
     await store.close();
   }
 }
 
-function describe({ listed, bytes }: Victim): string {
-  const state = listed.damaged === undefined ? timeText(listed.time) : 'damaged';
-  return printable(`${listed.path} (${sizeIn(bytes)}, ${state})`);
+/** @param listed `undefined` for what is not listed, since a higher generation is intact */
+function stateOf(listed: ListedCheckpoint | undefined): string {
+  if (listed === undefined) return 'replaced';
+  return listed.damaged === undefined ? timeText(listed.time) : 'damaged';
+}
+
+function describe({ path, bytes, state }: Victim): string {
+  return printable(`${path} (${sizeIn(bytes)}, ${state})`);
 }

@@ -38,8 +38,8 @@ export class Follower implements SaveProtocol {
   readonly #records: SaveRecords;
   readonly #store: Store;
   readonly #backoff: Backoff;
-  /** Other saves that rank 0 was seen at, and has been told that this rank is not. */
-  readonly #refused = new Set<string>();
+  /** Names of other saves that rank 0 was seen at, and has been told that this rank is not; with their steps. */
+  readonly #refused = new Map<string, number>();
   #found = false;
   /** It is, or it may be. */
   #handedIn = false;
@@ -132,24 +132,30 @@ export class Follower implements SaveProtocol {
     }
   }
 
-  /** Rank 0 may be at another save. If that is a later one, this one is over; if an earlier one, rank 0 is told. */
+  /**
+   * Rank 0 may be at another save. If that is a later one, this one is over; if an earlier one, rank 0 is told, and may
+   * come to this one next.
+   */
   async #compare(names: readonly string[]): Promise<void> {
-    const own = this.#parts.key;
     for (const name of names) {
       const theirs = parseSessionPartial(name);
       // Its own may be there, and not be complete yet.
       if (theirs?.session !== this.#session.nonce || name === this.path || this.#isPast(theirs)) continue;
-      const message = `Rank 0 saves step ${theirs.step} while rank ${this.#session.rank} saves step ${own.step}`;
       const failure: Failure = {
         code: 'ERR_SNAPSHARD_RANKS_DISAGREE',
-        message: `${message}: every rank must save the same steps, as many times.`,
+        message: `Rank 0 saves ${this.#disagreement(theirs.step)}.`,
         ranks: [0, this.#session.rank],
       };
       if (this.#isAhead(theirs)) throw toError(failure);
       if (this.#refused.has(name)) continue;
-      this.#refused.add(name);
+      this.#refused.set(name, theirs.step);
       await tellFailure(new SaveRecords(this.#session, theirs), failure);
     }
+  }
+
+  #disagreement(step: number): string {
+    const own = `rank ${this.#session.rank} saves step ${this.#parts.key.step}`;
+    return `step ${step} while ${own}: every rank must save the same steps, as many times`;
   }
 
   /** One that this rank has been through. */
@@ -238,8 +244,13 @@ export class Follower implements SaveProtocol {
     return toError(joinFailures(await Promise.all(ranks.map((rank) => this.#records.explained(rank)))));
   }
 
+  #lastRefused(): string {
+    const step = [...this.#refused.values()].at(-1);
+    return step === undefined ? '' : `. Rank 0 was seen to save ${this.#disagreement(step)}`;
+  }
+
   async #late(reason: SnapshardError): Promise<SnapshardError> {
-    if (!this.#found) return withRanks(reason, 'rank 0 had not begun it', [0]);
+    if (!this.#found) return withRanks(reason, `rank 0 had not begun it${this.#lastRefused()}`, [0]);
     if (!this.#handedIn) return reason;
     const names = await this.#store.list(`${this.path}/${ranksDirectory}`).catch((): string[] => []);
     const here = new Set(names.map(parseRankManifestName));

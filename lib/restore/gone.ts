@@ -3,9 +3,9 @@ import { binding } from '../binding.js';
 import { parseManifestTail } from '../layout/manifest.js';
 import { manifestName } from '../layout/names.js';
 import { checkSeal } from '../layout/seal.js';
+import { manifestBytesMax } from '../store/manifest_file.js';
 import { hasErrno } from '../store/native_error.js';
 import { NativeStore } from '../store/native_store.js';
-import { manifestBytesMax } from './manifest_files.js';
 
 const tailBytes = 128;
 

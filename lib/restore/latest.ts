@@ -4,8 +4,8 @@ import { manifestName, parsePartialDirectory } from '../layout/names.js';
 import { requireRoot } from '../store/arguments.js';
 import { hasErrno } from '../store/native_error.js';
 import { NativeStore } from '../store/native_store.js';
+import { lookAt, reasonOf, type StepName, stepNames } from '../store/published.js';
 import { type OpenedCheckpoint, openOwn } from './open.js';
-import { lookAt, reasonOf, type StepName, stepNames } from './published.js';
 import { findMissing } from './whole.js';
 
 /** A checkpoint that is not whole. */

@@ -3,8 +3,8 @@ import type { Metadata } from '../layout/metadata.js';
 import { TimeSlices } from '../layout/time_slices.js';
 import { requireRoot } from '../store/arguments.js';
 import { NativeStore } from '../store/native_store.js';
+import { type Look, lookAt, type StepName, stepNames } from '../store/published.js';
 import type { Store } from '../store/store.js';
-import { type Look, lookAt, type StepName, stepNames } from './published.js';
 
 /** A published checkpoint of a root, as its manifest tells of it. */
 export interface ListedCheckpoint {

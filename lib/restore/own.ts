@@ -4,12 +4,13 @@ import type { Manifest } from '../layout/manifest_reader.js';
 import { manifestName } from '../layout/names.js';
 import type { RankManifest } from '../layout/rank_manifest_reader.js';
 import { TimeSlices } from '../layout/time_slices.js';
+import { readManifest } from '../store/manifest_file.js';
 import { hasErrno } from '../store/native_error.js';
 import type { Store } from '../store/store.js';
 import { describe, quote } from '../tensor/describe.js';
 import { Gathering } from './gather.js';
 import { isGone, isThere } from './gone.js';
-import { readManifest, readRankManifests } from './manifest_files.js';
+import { readRankManifests } from './manifest_files.js';
 import type { StoredCheckpoint, StoredSideFile } from './stored.js';
 
 function corrupt(message: string): SnapshardError {

@@ -1,8 +1,8 @@
 import { manifestName } from '../layout/names.js';
 import { TimeSlices } from '../layout/time_slices.js';
 import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
+import { readManifest } from '../store/manifest_file.js';
 import { hasErrno } from '../store/native_error.js';
-import { readManifest } from './manifest_files.js';
 import type { ReadSource } from './read_source.js';
 import type { Damage } from './read_types.js';
 import type { StoredSideFile } from './stored.js';

@@ -5,8 +5,15 @@ import { validateSideFileName } from '../layout/names.js';
 import { matching, validate } from '../options/validate.js';
 import { requireStep } from '../store/arguments.js';
 import { invalidArgument, quote } from '../tensor/describe.js';
+import { visitEntries } from '../tensor/entries.js';
 import type { Tensors } from '../tensor/tensor.js';
 import { viewBuffer, viewClass, viewRange } from '../tensor/view.js';
+
+/** Contents by name, each name once; text is UTF-8. */
+export type SideFiles =
+  | Readonly<Record<string, string | Uint8Array>>
+  | ReadonlyMap<string, string | Uint8Array>
+  | Iterable<readonly [string, string | Uint8Array]>;
 
 /** What to save. */
 export interface SaveRequest {
@@ -16,10 +23,10 @@ export interface SaveRequest {
   /** Facts about the checkpoint, kept in its manifest; whatever JSON holds. Read at the call. Of several ranks, rank 0's. */
   metadata?: Metadata | undefined;
   /**
-   * Side files (configuration, tokenizer, loader state) by name; text is UTF-8. Copied at the call. What several ranks
-   * bring under one name must be equal.
+   * Side files (configuration, tokenizer, loader state) by name. Copied at the call. What several ranks bring under one
+   * name must be equal.
    */
-  files?: Readonly<Record<string, string | Uint8Array>> | undefined;
+  files?: SideFiles | undefined;
   /** Replaces the step if it is published already. Default `false`: that is an error. Of several ranks, rank 0 decides. */
   overwrite?: boolean | undefined;
   /** Writes leases straight from their memory, which must not change until `staged`. Default `false`: copies them. */
@@ -80,7 +87,7 @@ const optionsSchema = z.strictObject({
   trace: z.boolean('a boolean').default(false),
 });
 
-/** @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_METADATA`, `SOURCE_DETACHED` */
+/** @throws {SnapshardError} `INVALID_ARGUMENT`, `INVALID_NAME`, `DUPLICATE_NAME`, `INVALID_METADATA`, `SOURCE_DETACHED` */
 export function checkRequest(request: SaveRequest): CheckedRequest {
   const { overwrite, inPlace, deviceSnapshot } = validate(requestSchema, request, 'the request of save');
   const { step, metadata, files } = request;
@@ -97,19 +104,27 @@ export function checkSaveOptions(options: SaveOptions | undefined): CheckedSaveO
 
 function copySideFiles(files: unknown): SideFile[] {
   if (files === undefined) return [];
-  if (typeof files !== 'object' || files === null || ArrayBuffer.isView(files) || Array.isArray(files)) {
-    throw invalidArgument('`files`', 'an object of names and contents', files);
-  }
-  return Object.entries(files).map(([name, contents]) => {
+  const copied = new Map<string, SideFile>();
+  visitEntries(files, { argument: 'files', value: 'contents' }, (name, contents) => {
     validateSideFileName(name);
-    return { name, contents: copyContents(name, contents) };
+    if (copied.has(name)) {
+      throw new SnapshardError('ERR_SNAPSHARD_DUPLICATE_NAME', `The side file ${quote(name)} is there twice.`);
+    }
+    copied.set(name, { name, contents: copyContents(name, contents) });
   });
+  return [...copied.values()];
 }
 
 function copyContents(name: string, contents: unknown): Uint8Array {
-  if (typeof contents === 'string') return Buffer.from(contents, 'utf8');
+  if (typeof contents === 'string') return encodeText(name, contents);
   if (ArrayBuffer.isView(contents) && viewClass(contents) === 'Uint8Array') return copyView(name, contents);
   throw invalidArgument(`\`files[${quote(name)}]\``, 'a string or a Uint8Array', contents);
+}
+
+function encodeText(name: string, text: string): Uint8Array {
+  if (text.isWellFormed()) return Buffer.from(text, 'utf8');
+  const message = `The text of the side file ${quote(name)} has a lone surrogate, which UTF-8 cannot hold: pass its bytes.`;
+  throw new SnapshardError('ERR_SNAPSHARD_INVALID_ARGUMENT', message);
 }
 
 function copyView(name: string, view: ArrayBufferView): Uint8Array {

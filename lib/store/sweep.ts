@@ -8,6 +8,7 @@ import {
 } from '../layout/names.js';
 import { newNonce } from './nonce.js';
 import type { Store } from './store.js';
+import { sweepSuperseded } from './superseded.js';
 
 /** Where locks do not tell, as on NFS, a half-written save is left over when nothing in it changed for so long. */
 const saveIdleSeconds = 3600;
@@ -15,14 +16,16 @@ const saveIdleSeconds = 3600;
 const sessionIdleSeconds = 30 * 24 * 3600;
 
 /**
- * Removes what earlier processes left: directories given up, and half-written saves and sessions that nobody holds. It
- * does what it can: what it cannot remove wastes space and harms nothing, so that it never fails.
+ * Removes what earlier processes left: directories given up, half-written saves and sessions that nobody holds, and
+ * checkpoints that were replaced. It does what it can: what it cannot remove wastes space and harms nothing, so that it
+ * never fails.
  */
 export async function sweepLeftovers(store: Store): Promise<void> {
   const names = await store.listRoot().catch((): string[] => []);
   for (const name of names) {
     await sweep(store, name).catch(() => undefined);
   }
+  await sweepSuperseded(store, names);
   const here = new Set(await store.listRoot().catch((): string[] => []));
   for (const name of here) {
     if (isOrphan(name, here)) await store.removeTree(name).catch(() => undefined);

@@ -45,6 +45,9 @@ export interface Tensor {
   readonly replicas?: Replicas | undefined;
 }
 
+/** A `Float16Array`, by what tells it: `lib` knows that name from `esnext` on only, and an unknown name is no type. */
+type Float16View = ArrayBufferView & { readonly [Symbol.toStringTag]: 'Float16Array' };
+
 export type TypedArray =
   | Int8Array
   | Uint8Array
@@ -57,7 +60,7 @@ export type TypedArray =
   | Float64Array
   | BigInt64Array
   | BigUint64Array
-  | Float16Array;
+  | Float16View;
 
 /** A tensor, or a bare typed array: a tensor of one dimension and of its own dtype. */
 export type TensorInput = Tensor | TypedArray;

@@ -88,6 +88,17 @@ describe('ranks that have made different numbers of saves learn of it, and the n
     await closeRanks(ranks);
     expectOnly(root.path, [stepName(1), stepName(4)]);
   });
+
+  it('a rank that is ahead and that nobody follows is told at which step rank 0 was', async () => {
+    const ranks = await openRanks(processes.take(3), root.path, { deadlineMs: 3000 });
+    const { own, others } = await saveSteps(ranks, 2, { its: [4], theirs: [3] });
+    expectFailed(others.flat(), disagree);
+    const says = 'Rank 0 was seen to save step 3 while rank 2 saves step 4';
+    expectFailed(own, { code: 'ERR_SNAPSHARD_DEADLINE', ranks: [0], says });
+    await expectCommonSave(ranks, 5);
+    await closeRanks(ranks);
+    expectOnly(root.path, [stepName(5)]);
+  });
 });
 
 describe('a call that names no step', () => {

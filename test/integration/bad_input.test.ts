@@ -29,6 +29,7 @@ const tensor = (changes: object): SaveRequest => ({
 });
 const named = (name: string): SaveRequest => ({ step: 2, tensors: [[name, four]] });
 const withFile = (name: string): SaveRequest => ({ step: 2, tensors: {}, files: { [name]: '' } });
+const withFiles = (files: unknown): SaveRequest => ({ step: 2, tensors: {}, files } as unknown as SaveRequest);
 const circular: Record<string, unknown> = {};
 circular.self = circular;
 const withMetadata = (metadata: unknown): SaveRequest => ({ step: 2, tensors: {}, metadata } as unknown as SaveRequest);
@@ -57,7 +58,12 @@ const cases: [string, string, () => SaveRequest][] = [
   ['INVALID_ARGUMENT', 'no request', () => undefined as unknown as SaveRequest],
   ['INVALID_ARGUMENT', 'a misspelt property of the request', () => ({ step: 2, tensors: {}, overwite: true } as SaveRequest)],
   ['INVALID_ARGUMENT', 'a flag that is none', () => ({ step: 2, tensors: {}, overwrite: 1 } as unknown as SaveRequest)],
-  ['INVALID_ARGUMENT', 'side files that are none', () => ({ step: 2, tensors: {}, files: [] } as unknown as SaveRequest)],
+  ['INVALID_ARGUMENT', 'side files that are none', () => withFiles('config.json')],
+  ['INVALID_ARGUMENT', 'side files that are names alone', () => withFiles(['config.json'])],
+  ['INVALID_ARGUMENT', 'side files that are yet to come', () => withFiles(Promise.resolve({ 'config.json': '{}' }))],
+  ['INVALID_ARGUMENT', 'side files that are a date', () => withFiles(new Date())],
+  ['INVALID_ARGUMENT', 'text that UTF-8 cannot hold', () => withFiles({ 'x.txt': 'a\ud800b' })],
+  ['DUPLICATE_NAME', 'a side file twice', () => withFiles([['a', '1'], ['a', '1']])],
   ['INVALID_ARGUMENT', 'contents that are none', () => ({ step: 2, tensors: {}, files: { a: 1 } } as unknown as SaveRequest)],
   ['SOURCE_DETACHED', 'contents that are detached', () => ({ step: 2, tensors: {}, files: { a: detachedBytes } })],
   ['INVALID_NAME', 'a reserved name', () => named('__metadata__')],

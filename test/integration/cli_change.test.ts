@@ -242,6 +242,17 @@ describe('rm', () => {
     expect(namesIn(root.path)).toEqual([]);
   });
 
+  it('counts what others have replaced, too', async () => {
+    const path = await saveSolo(root.path, { step: 1, tensors });
+    cpSync(path, `${path}.g2`, { recursive: true });
+    const { value } = await snapshardJson<{ checkpoints: { bytes: number }[] }>('ls', root.path);
+    expect(value.checkpoints).toHaveLength(1);
+    const { stdout, stderr } = await snapshard('rm', root.path, '1', '--yes', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ removed: [1], bytes: 2 * value.checkpoints[0]!.bytes });
+    expect(stderr).toMatch(/^removes .*step-0000000001 \(.*, replaced\)\nremoves .*step-0000000001\.g2 \(.*\d\)\n$/);
+    expect(namesIn(root.path)).toEqual([]);
+  });
+
   it('removes none where one is not there', async () => {
     await saveSolo(root.path, { step: 1, tensors });
     const { code, stderr } = await snapshard('rm', root.path, '1', '5', '--yes');

@@ -72,6 +72,15 @@ describe('a published checkpoint', () => {
     await checkCheckpoint(saved.path);
   });
 
+  it.each([
+    ['a Map', new Map<string, string | Uint8Array>([['config.json', '{}'], ['rng.bin', Uint8Array.of(1, 2)]])],
+    ['an iterable', [['config.json', '{}'], ['rng.bin', Uint8Array.of(1, 2)]] as const],
+  ])('takes side files as %s', async (_, files) => {
+    const saved = await writer.save({ step: 1, tensors: {}, files });
+    expect(readFileSync(join(saved.path, 'config.json'), 'utf8')).toBe('{}');
+    expect([...readFileSync(join(saved.path, 'rng.bin'))]).toEqual([1, 2]);
+  });
+
   it('has files of its own for each group, of shardBytes at most', async () => {
     const tensors = new Map<string, TensorInput>();
     for (let index = 0; index < 6; index++) tensors.set(`w${index}`, new Uint8Array(MiB).fill(index));

@@ -156,6 +156,13 @@ function requireReplaced(after: Tree, name: string): void {
   if (!later) throw new Violation(`${name} has been taken away`);
 }
 
+/** Whoever saves next removes what was replaced. */
+export function requireNoneReplaced(tree: Tree): void {
+  const names = stepsOf(tree);
+  const steps = new Set(names.map((name) => parseStepDirectory(name)?.step));
+  if (steps.size < names.length) throw new Violation(`what was replaced is left over: ${names.join(' ')}`);
+}
+
 const stepNames = new WeakMap<Tree, readonly string[]>();
 
 function stepsOf(tree: Tree): readonly string[] {

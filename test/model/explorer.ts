@@ -5,6 +5,7 @@ import {
   checkWorld,
   memoryKey,
   nothingYet,
+  requireNoneReplaced,
   Violation,
   type Memory,
 } from './checks.js';
@@ -187,4 +188,5 @@ async function recover(world: World, tree: Tree, memory: Memory): Promise<void> 
   );
   const saved = end.world.processes.filter(({ local }) => local.view.reports.some(({ kind }) => kind === 'saved'));
   if (saved.length < processes.length) throw new Violation(`started again, the ranks cannot save:\n${describe(end)}`);
+  requireNoneReplaced(end.world.tree);
 }

@@ -73,6 +73,8 @@ function requireCulprit({ world }: Moment): void {
 }
 
 const one: readonly SaveCall[] = [{ step: 1 }];
+/** Twice the same step. */
+const again: readonly SaveCall[] = [{ step: 1 }, { step: 1, overwrite: true }];
 const two: readonly SaveCall[] = [{ step: 1 }, { step: 2 }];
 
 function each(name: string, parts: Omit<Scenario, 'name' | 'faults'>, faults: readonly (keyof Faults)[]): Scenario[] {
@@ -110,5 +112,6 @@ export const longScenarios: readonly Scenario[] = [
   { name: 'two ranks meet: all start again', processes: ranks(2, []), faults: { restartAll: 1 } },
   { name: 'two ranks save: deadline, neither', processes: ranks(2, one), faults: { deadline: 1, neither: 1 }, met: true },
   { name: 'two ranks save: all start again', processes: ranks(2, one), faults: { restartAll: 1 }, met: true },
+  { name: 'two ranks replace: crash', processes: ranks(2, again), faults: { crash: 1 }, met: true, culpable: true },
   { name: 'two ranks save twice: crash', processes: ranks(2, two), faults: { crash: 1 }, met: true, culpable: true },
 ];

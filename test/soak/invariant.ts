@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { CheckpointWriter, listCheckpoints, openCheckpoint, removeCheckpoint, type ListedCheckpoint } from 'snapshard';
 import { checkCheckpoint } from '../../examples/check.js';
+import { parseStepDirectory } from '../../lib/layout/names.js';
 import { MiB, randomBytes } from '../support/bytes.js';
 
 /** What a writer told before it ended. */
@@ -17,6 +18,17 @@ const reading = { stagingBytes: 16 * MiB };
 /** What died writers left in a root. */
 export function leftoversIn(root: string): string[] {
   return readdirSync(root).filter((name) => leftover.test(name));
+}
+
+/** Checkpoints of a root that others have replaced, and that are there all the same. */
+export function replacedIn(root: string): string[] {
+  const steps = readdirSync(root).flatMap((name) => {
+    const parsed = parseStepDirectory(name);
+    return parsed === undefined ? [] : [{ name, ...parsed }];
+  });
+  const isReplaced = ({ step, generation }: (typeof steps)[number]): boolean =>
+    steps.some((other) => other.step === step && other.generation > generation);
+  return steps.filter(isReplaced).map(({ name }) => name);
 }
 
 /** Verifies one checkpoint in full, by the library and by the checker that shares no code with it. */
@@ -71,6 +83,7 @@ export async function expectContinues(root: string, step: number, live: readonly
   const writer = await CheckpointWriter.open(root, { stagingBytes: 8 * MiB, blockBytes: MiB });
   try {
     assert.deepEqual(leftoversIn(root).sort(), [...live].sort(), 'The next writer did not remove what was left.');
+    assert.deepEqual(replacedIn(root), [], 'The next writer did not remove what was replaced.');
     const { path } = await writer.save({ step, tensors: { data }, overwrite: true });
     await expectReadsBack(path, data);
     await expectWhole(path);

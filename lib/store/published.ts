@@ -2,9 +2,9 @@ import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
 import type { Manifest } from '../layout/manifest_reader.js';
 import { manifestName, parseStepDirectory, type StepDirectory } from '../layout/names.js';
 import { TimeSlices } from '../layout/time_slices.js';
-import { hasErrno } from '../store/native_error.js';
-import type { Store } from '../store/store.js';
-import { readManifest } from './manifest_files.js';
+import { readManifest } from './manifest_file.js';
+import { hasErrno } from './native_error.js';
+import type { Store } from './store.js';
 
 /** A directory of a root that bears the name of a step. */
 export interface StepName extends StepDirectory {
