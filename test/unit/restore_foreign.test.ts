@@ -290,6 +290,31 @@ describe('a folder without an index', () => {
     expect(shapes(stored)).toEqual({ a: [[1], 1], b: [[2], 1] });
   });
 
+  it.each([
+    [['model-00001-of-00003', 'model-00003-of-00003'], /lacks model-00002-of-00003\.safetensors\. Copy/],
+    [['model-00002-of-000163'], /lacks model-00001-of-000163\.\S+, model-00003-\S+, model-00004-of-000163\.\S+, …/],
+    [['a', 'model-1-of-3', 'model-2-of-3'], /lacks model-3-of-3\.safetensors/],
+    [['model-00000-of-00002'], /lacks model-00001-of-00002\.safetensors/],
+    [['model-00001-of-00001', 'optimizer-00002-of-00002'], /lacks optimizer-00001-of-00002\.safetensors/],
+    [['model-00001-of-00002', 'model-00002-of-00002', 'model-00001-of-00003'], /lacks model-00002-of-00003\S+, /],
+    [['shard-00001-model-00001-of-00002', 'shard-00002-model-00001-of-00002'], /lacks shard-00001-model-00002-of-/],
+    [['model-00001-of-999999999999999'], /lacks model-00002-of-/],
+  ])('is refused where %j tell that there are more files', async (names, message) => {
+    write(Object.fromEntries(names.map((name) => [`${name}.safetensors`, shard({ [name]: { shape: [1] } })])));
+    expect(await refusal(at('folder'))).toMatch(message);
+  });
+
+  it.each([
+    [['model-00001-of-00002', 'model-00002-of-00002', 'extra']],
+    [['model-00000-of-00002', 'model-00001-of-00002']],
+    [['of-00002', '1-of-b', 'model-00001-of-00001', 'other-00001-of-00001']],
+    // Each process of PyTorch writes the files that it has tensors for; one without any writes none.
+    [['shard-00001-model-00001-of-00002', 'shard-00003-model-00002-of-00002']],
+  ])('is opened where %j lack nothing', async (names) => {
+    write(Object.fromEntries(names.map((name) => [`${name}.safetensors`, shard({ [name]: { shape: [1] } })])));
+    expect((await open(at('folder'))).tensors.size).toBe(names.length);
+  });
+
   it('may have a manifest.json, and ranks, of somebody else', async () => {
     write({ 'a.safetensors': shard({ a: { shape: [1] } }), 'manifest.json': { name: 'an app' } });
     mkdirSync(at('folder', 'ranks'));
@@ -313,5 +338,48 @@ describe('a folder without an index', () => {
     expect((await open(at('folder'))).tensors.size).toBe(30);
     truncateSync(at('folder', '17.safetensors'), 30);
     expect(await refusal(at('folder'))).toContain('17.safetensors');
+  });
+});
+
+describe('what stands beside the shards', () => {
+  const single = { 'a.safetensors': shard({ a: { shape: [1] } }) };
+  const sideFiles = async (path: string) => [...(await open(path)).sideFiles.values()];
+
+  it('is a side file where it is small, and one that Snapshard could have written', async () => {
+    const folder = write({ ...single, 'config.json': { a: 1 }, 'tokenizer.model': Buffer.alloc(3), 'manifest.json': {} });
+    write({ 'x.SAFETENSORS': {}, '.hidden': {}, large: {} });
+    truncateSync(at('folder', 'large'), 2 ** 26 + 1);
+    mkdirSync(at('folder', 'original'));
+    execFileSync('mkfifo', [at('folder', 'pipe')]);
+    expect(await sideFiles(folder)).toEqual([
+      { name: 'config.json', bytes: 7, digest: undefined },
+      { name: 'tokenizer.model', bytes: 3, digest: undefined },
+    ]);
+    write({ 'model.safetensors.index.json': { weight_map: { a: 'a.safetensors' } } });
+    const names = ['config.json', 'tokenizer.model'];
+    for (const path of [folder, at('folder', 'model.safetensors.index.json')]) {
+      expect((await sideFiles(path)).map(({ name }) => name)).toEqual(names);
+    }
+    expect(await sideFiles(at('folder', 'a.safetensors'))).toEqual([]);
+  });
+
+  it('may be a link within the folder or the cache of Hugging Face, and none that leads elsewhere', async () => {
+    writeFileSync(at('secret'), 'x');
+    write({ blob: Buffer.alloc(5) }, 'models--x/blobs');
+    const snapshot = write({ ...single, real: Buffer.alloc(7) }, 'models--x/snapshots/main');
+    symlinkSync('../../blobs/blob', join(snapshot, 'config.json'));
+    symlinkSync('real', join(snapshot, 'inside'));
+    symlinkSync('../../../secret', join(snapshot, 'outside'));
+    symlinkSync('gone', join(snapshot, 'dangling'));
+    symlinkSync('loop', join(snapshot, 'loop'));
+    const found = (await sideFiles(snapshot)).map(({ name, bytes }) => [name, bytes]);
+    expect(found).toEqual([
+      ['config.json', 5],
+      ['inside', 7],
+      ['real', 7],
+    ]);
+    const elsewhere = write(single, 'elsewhere');
+    symlinkSync('../models--x/blobs/blob', join(elsewhere, 'config.json'));
+    expect(await sideFiles(elsewhere)).toEqual([]);
   });
 });
