@@ -3,6 +3,7 @@ import { manifestName } from '../layout/names.js';
 import { TimeSlices } from '../layout/time_slices.js';
 import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
 import { hasErrno } from '../store/native_error.js';
+import { readSideFile } from './foreign_side_files.js';
 import { readManifest } from './manifest_files.js';
 import type { ReadSource } from './read_source.js';
 import type { Damage } from './read_types.js';
@@ -16,9 +17,10 @@ const damagedManifest: ReadonlySet<SnapshardErrorCode> = new Set<SnapshardErrorC
   'ERR_SNAPSHARD_UNSUPPORTED_VERSION',
 ]);
 
-async function faultOf(source: ReadSource, { name, bytes, digest }: StoredSideFile): Promise<string | undefined> {
+async function faultOf(source: ReadSource, file: StoredSideFile): Promise<string | undefined> {
+  const { bytes, digest } = file;
   try {
-    const contents = await source.opened.store.readFile(name, bytes);
+    const contents = await readSideFile(source.opened, file);
     if (contents.length !== bytes) return `the file is ${contents.length} bytes long, not ${bytes}`;
     return digest === undefined || binding.digest(contents) === digest ? undefined : 'it is not what was saved';
   } catch (error) {
