@@ -101,6 +101,17 @@ describe('diff', () => {
     expect(value.changed.map(({ name, what }) => [name, what])).toEqual([['large', ['content']]]);
   });
 
+  it('finds a checkpoint and its export equal, but for metadata of the user', async () => {
+    const files = { 'config.json': '{}' };
+    const plain = await saveSolo(root.path, { step: 1, tensors: before, files });
+    const out = join(root.path, 'out');
+    expect((await snapshard('export', plain, out)).code).toBe(0);
+    expect(await snapshardJson<Difference>('diff', plain, out)).toMatchObject({ code: 0, value: { metadata: [] } });
+    const noted = await saveSolo(root.path, { step: 2, tensors: before, files, metadata: { epoch: 1, format: 'pt' } });
+    const { code, value } = await snapshardJson<Difference>('diff', noted, out);
+    expect({ code, ...value }).toMatchObject({ code: 1, metadata: [{ key: 'epoch', before: '1' }] });
+  });
+
   it('compares contents with what others wrote', async () => {
     const path = await saveSolo(root.path, { step: 1, tensors: before });
     const shard = join(path, shardsOf(path)[0]!);
