@@ -74,7 +74,7 @@ function specOf({ name, dtype, shape, group, bytes }: TensorInfo): TensorSpec {
 /** Makes the folder under a temporary name, syncs it, and gives it its own by one rename, which replaces nothing. */
 async function publish(checkpoint: Checkpoint, plan: Plan, out: string, signal: AbortSignal): Promise<void> {
   const target = resolve(out);
-  const store = await NativeStore.open(dirname(target));
+  const store = await NativeStore.open(dirname(target), 'make', 'the folder to export to');
   const partial = `.${basename(target)}.${newNonce()}.partial`;
   try {
     await store.makeDirectory(partial, true);

@@ -43,7 +43,7 @@ async function find(root: string, steps: ReadonlySet<number>): Promise<Victim[]>
     const message = `${root} has no checkpoint of step ${missing.join(', ')}. Nothing was removed.`;
     throw new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: root });
   }
-  const store = await NativeStore.open(root);
+  const store = await NativeStore.open(root, 'use');
   try {
     return await Promise.all(found.map(async (listed) => ({ listed, bytes: await folderBytes(store, listed.name) })));
   } finally {

@@ -258,7 +258,6 @@ function requireUnchanged(memory: SourceTable): void {
  * @throws {SnapshardError} `INVALID_ARGUMENT`; as {@link openStored}
  */
 export async function openCheckpoint(path: string, options?: CheckpointOptions): Promise<Checkpoint> {
-  requireRoot(path);
   const resolved = resolveCheckpointOptions(options);
   return new Checkpoint(new ReadSource(await openStored(path), resolved));
 }

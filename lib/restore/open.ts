@@ -39,7 +39,7 @@ async function isFile(path: string): Promise<boolean> {
   try {
     return !(await stat(path)).isDirectory();
   } catch (error) {
-    throw fileError(error, 'open', path);
+    throw fileError(error, 'open the checkpoint', path);
   }
 }
 
@@ -126,15 +126,15 @@ export function openOwn(root: NativeStore, name: string): Promise<OpenedCheckpoi
  */
 export async function openStored(path: string): Promise<OpenedCheckpoint> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw invalidArgument('`path`', 'the path of a checkpoint', path);
+    throw invalidArgument('`path`', 'the path of a checkpoint, a folder or a file,', path);
   }
   const absolute = resolve(path);
   const lone = await isFile(absolute);
   if (!lone) {
-    return readFrom(NativeStore.open(absolute), async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
+    return readFrom(NativeStore.open(absolute, 'use', 'the checkpoint'), async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
   }
   const name = basename(absolute);
-  return readFrom(NativeStore.open(dirname(absolute)), async (store) => {
+  return readFrom(NativeStore.open(dirname(absolute), 'use', 'the folder of the checkpoint'), async (store) => {
     const stored = await readFile(store, name);
     return { path: absolute, followLinks: true, stored };
   });

@@ -55,7 +55,7 @@ describe('an export', () => {
     fill(mounted.path);
     const { code, stdout, stderr } = await snapshard('export', path, join(mounted.path, 'out'));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^ERR_SNAPSHARD_NO_SPACE: .*ENOSPC from write on .*\.safetensors\. Free space there.*\n$/);
+    expect(stderr).toMatch(/^ERR_SNAPSHARD_NO_SPACE: .*ENOSPC from write on .*\.safetensors\. Free space there, or choose another.*\n$/);
     expect(namesIn(mounted.path)).toEqual(['filler']);
   });
 });
