@@ -182,7 +182,7 @@ function isAborted(error: unknown): boolean {
 }
 
 async function inFolder<T>(folder: string, run: (store: NativeStore) => Promise<T>): Promise<T> {
-  const store = await NativeStore.open(folder);
+  const store = await NativeStore.open(folder, 'make', 'the folder');
   try {
     return await run(store);
   } finally {

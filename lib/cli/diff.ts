@@ -1,4 +1,6 @@
 import type { Checkpoint } from '../restore/checkpoint.js';
+import { shardMetadata } from '../layout/header.js';
+import type { Metadata } from '../layout/metadata.js';
 import type { TensorInfo } from '../restore/read_types.js';
 import { sameDimensions } from '../tensor/shape.js';
 import { ContentComparison, equalByDigest, type Pair } from './compare.js';
@@ -62,7 +64,7 @@ async function compare(a: Checkpoint, b: Checkpoint, selection: Selection, signa
   // Whoever selects tensors asks about these alone.
   const all = selection.filter.length === 0 && selection.group.length === 0;
   return {
-    metadata: all ? compareMetadata(a.metadata, b.metadata) : [],
+    metadata: all ? compareMetadata(metadataBeside(a, b), metadataBeside(b, a)) : [],
     added: [...tensorsB.values()].filter(({ name }) => !tensorsA.has(name)),
     removed: [...tensorsA.values()].filter(({ name }) => !tensorsB.has(name)),
     changed,
@@ -71,6 +73,14 @@ async function compare(a: Checkpoint, b: Checkpoint, selection: Selection, signa
     byContent: unknown.length,
     sideFiles: all ? await compareSideFiles(a, b) : { added: [], removed: [], changed: [] },
   };
+}
+
+/** Beside one of our own: what its shards say just so for other readers, its metadata need not. */
+function metadataBeside({ format, metadata }: Checkpoint, other: Checkpoint): Metadata {
+  if (format === 'snapshard' || other.format !== 'snapshard') return metadata;
+  const ofShards = new Map<string, unknown>(Object.entries(shardMetadata));
+  const isOfShards = (key: string): boolean => ofShards.get(key) === metadata[key] && !Object.hasOwn(other.metadata, key);
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !isOfShards(key)));
 }
 
 type ByName = ReadonlyMap<string, TensorInfo>;

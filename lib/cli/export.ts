@@ -12,6 +12,7 @@ import type { StoreFile } from '../store/store.js';
 import { zeroOrigin } from '../tensor/shape.js';
 import type { TensorSpec } from '../tensor/tensor.js';
 import { writeShards } from './export_data.js';
+import { leftText } from './export_left.js';
 import { ExitCode } from './exit_code.js';
 import { type Selection, select } from './filter.js';
 import { open } from './open.js';
@@ -38,6 +39,8 @@ export async function exportCheckpoint(
   const tensors = select(checkpoint.tensors.values(), options);
   const plan = buildPlan(tensors.map(specOf), { shardBytes: options.maxShardSize });
   await publish(checkpoint, plan, out, signal);
+  const left = await leftText(checkpoint);
+  if (left !== undefined) terminal.note(left);
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const { verified } = checkpoint;
   if (options.json) {
@@ -71,7 +74,7 @@ function specOf({ name, dtype, shape, group, bytes }: TensorInfo): TensorSpec {
 /** Makes the folder under a temporary name, syncs it, and gives it its own by one rename, which replaces nothing. */
 async function publish(checkpoint: Checkpoint, plan: Plan, out: string, signal: AbortSignal): Promise<void> {
   const target = resolve(out);
-  const store = await NativeStore.open(dirname(target));
+  const store = await NativeStore.open(dirname(target), 'make', 'the folder to export to');
   const partial = `.${basename(target)}.${newNonce()}.partial`;
   try {
     await store.makeDirectory(partial, true);

@@ -29,14 +29,19 @@ export async function writeShards(job: ExportJob): Promise<void> {
 
 async function writeShard(job: ExportJob, planned: PlannedFile, leases: readonly [Lease, Lease]): Promise<void> {
   const file = await ExportFile.create(job.store, `${job.folder}/${planned.path}`);
+  const write = (bytes: Uint8Array): Promise<void> => {
+    const written = file.write(bytes);
+    // It may fail long before the next has been read, and then nobody waits for it yet.
+    written.catch(() => undefined);
+    return written;
+  };
   // What was read last; it is being written while the next is read.
-  let writing = file.write(planned.header);
+  let writing = write(planned.header);
   try {
     for await (const bytes of contentsOf(job, planned, leases)) {
       await writing;
       job.signal.throwIfAborted();
-      writing = file.write(bytes);
-      writing.catch(() => undefined);
+      writing = write(bytes);
       job.onBytes(bytes.length);
     }
     await writing;

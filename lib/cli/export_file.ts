@@ -66,7 +66,7 @@ export class ExportFile {
     try {
       return await running;
     } catch (error) {
-      throw fileError(error, 'write', this.#path);
+      throw fileError(error, 'write a file', this.#path, 'make');
     }
   }
 }

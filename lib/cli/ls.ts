@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { SnapshardError } from '../errors.js';
 import { type ListedCheckpoint, listCheckpoints } from '../restore/list.js';
+import { isCheckpointItself } from '../restore/nothing_here.js';
 import { openOwn } from '../restore/open.js';
 import { NativeStore } from '../store/native_store.js';
 import { findMissing } from '../restore/whole.js';
@@ -33,17 +34,23 @@ export async function ls(root: string, options: Options, terminal: Terminal): Pr
 }
 
 async function rowsOf(root: string, quick: boolean): Promise<Row[]> {
-  const store = await NativeStore.open(root);
+  const store = await NativeStore.open(root, 'use');
   const rows: Row[] = [];
   try {
     for (const listed of await listCheckpoints(root)) {
       const row = await rowOf(store, listed, quick);
       if (row !== undefined) rows.push(row);
     }
+    if (rows.length === 0 && (await isCheckpointItself(store))) throw checkpointItself(root);
   } finally {
     await store.close();
   }
   return rows;
+}
+
+function checkpointItself(root: string): SnapshardError {
+  const message = `${root} holds no checkpoint, for it is one itself: list the folder that it lies in, or inspect it.`;
+  return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: root });
 }
 
 /** `undefined` for one that was removed meanwhile. */

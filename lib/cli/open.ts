@@ -6,7 +6,7 @@ import type { Terminal } from './terminal.js';
 
 const MiB = 1024 * 1024;
 /** `diff` opens two; reads are as fast with this as with more. */
-const readOptions = { stagingBytes: 128 * MiB };
+export const readOptions = { stagingBytes: 128 * MiB };
 
 /** Opens a checkpoint, anybody's, or the newest of a root; then it notes what it passed over. */
 export async function open(path: string, terminal: Terminal): Promise<Checkpoint> {

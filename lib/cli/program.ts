@@ -88,11 +88,13 @@ function addVerify(program: Command, terminal: Terminal, end: End): void {
     .summary('read all of a checkpoint, and find what is damaged')
     .description('Reads every byte of a checkpoint and compares it with its digest. Prints each damaged chunk.')
     .argument('<checkpoint>', checkpointArgument)
+    .option('--all', 'every checkpoint of a root, not just the newest')
     .option('--json', 'print JSON')
-    .addHelpText('after', examples('verify runs/run-7', 'verify runs/run-7/step-0000001000 || echo "do not resume from it"'))
-    .action(async (path: string, options: { json?: true }) => {
+    .addHelpText('after', examples('verify runs/run-7', 'verify runs/run-7 --all', 'verify runs/run-7/step-0000001000 || echo "do not resume from it"'))
+    .action(async (path: string, options: { all?: true; json?: true }) => {
       const { verify } = await import('./verify.js');
-      end(await verify(path, options, terminal));
+      const { verifyAll } = await import('./verify_all.js');
+      end(await (options.all ? verifyAll : verify)(path, options, terminal));
     });
 }
 

@@ -41,7 +41,7 @@ export async function rm(root: string, steps: readonly number[], options: Option
 
 /** Looks for all of them before any is removed, also for generations that others have replaced. */
 async function find(root: string, steps: ReadonlySet<number>): Promise<Victim[]> {
-  const store = await NativeStore.open(root);
+  const store = await NativeStore.open(root, 'use');
   try {
     const found = stepNames(await store.listRoot()).filter(({ step }) => steps.has(step)).reverse();
     const missing = [...steps].filter((step) => !found.some((each) => each.step === step));

@@ -13,16 +13,11 @@ import { count, printable, sizeIn, sizeText, wrapWords } from './text.js';
 export async function verify(path: string, options: { readonly json?: true }, terminal: Terminal): Promise<ExitCode> {
   const signal = terminal.interruptible();
   await using checkpoint = await open(path, terminal);
-  const began_ms = performance.now();
   const report = await verifyShowing(checkpoint, signal);
-  const elapsed_ms = performance.now() - began_ms;
   const newer = checkpoint.passedOver.filter(isPublished);
-  if (options.json) {
-    const { path: verified, format } = checkpoint;
-    terminal.printJson({ path: verified, format, ...report, seconds: elapsed_ms / 1000, passedOver: newer });
-  } else {
-    terminal.print(linesOf(checkpoint, report, newer, elapsed_ms, terminal.width));
-  }
+  const verified = { path: checkpoint.path, format: checkpoint.format, ...report };
+  if (options.json) terminal.printJson({ ...verified, passedOver: newer });
+  else terminal.print(verdictLines(verified, newer, terminal.width));
   return report.damaged.length + newer.length > 0 ? ExitCode.Finding : ExitCode.Fine;
 }
 
@@ -31,7 +26,14 @@ function isPublished({ path }: PassedOver): boolean {
   return !basename(path).startsWith('.');
 }
 
-async function verifyShowing(checkpoint: Checkpoint, signal: AbortSignal): Promise<VerifyReport> {
+/** What verifying one checkpoint told. */
+export interface Verified extends VerifyReport {
+  readonly seconds: number;
+}
+
+/** Verifies a checkpoint, and shows how far it has got. */
+export async function verifyShowing(checkpoint: Checkpoint, signal: AbortSignal): Promise<Verified> {
+  const began_ms = performance.now();
   const verification = checkpoint.verify({ signal });
   let progress: Progress | undefined;
   try {
@@ -39,17 +41,19 @@ async function verifyShowing(checkpoint: Checkpoint, signal: AbortSignal): Promi
       progress ??= new Progress('verify', totalBytes);
       progress.update(bytes);
     }
-    return await verification;
+    return { ...(await verification), seconds: (performance.now() - began_ms) / 1000 };
   } finally {
     progress?.stop();
   }
 }
 
-function linesOf(
-  { path, format }: Checkpoint,
-  { damaged, bytes, files, chunks, hasDigests }: VerifyReport,
+/**
+ * What is damaged, and a summary.
+ * @param newer of the same root, which do not open
+ */
+export function verdictLines(
+  { path, format, damaged, bytes, files, chunks, hasDigests, seconds }: Verified & Pick<Checkpoint, 'path' | 'format'>,
   newer: readonly PassedOver[],
-  elapsed_ms: number,
   width: number,
 ): string[] {
   const found = [
@@ -57,7 +61,7 @@ function linesOf(
     ...(damaged.length > 0 ? damageLines(damaged, width) : []),
   ];
   const verdict = damaged.length > 0 ? `damaged: ${count(damaged.length, 'place')}` : hasDigests ? 'fine' : 'readable';
-  const read = `${sizeIn(bytes)} in ${count(files, 'file')} and ${count(chunks, 'chunk')}, ${rateText(bytes, elapsed_ms)}`;
+  const read = `${sizeIn(bytes)} in ${count(files, 'file')} and ${count(chunks, 'chunk')}, ${rateText(bytes, seconds * 1000)}`;
   const trust = hasDigests ? '' : `; ${format} has no digests to compare with`;
   const summary = [...wrapWords(printable(path), width), `${verdict}: ${read}${trust}`];
   return [...found, ...(found.length > 0 ? [''] : []), ...summary];

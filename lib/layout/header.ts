@@ -10,9 +10,13 @@ const lengthWordBytes = 8;
 const space = 0x20;
 const encoder = new TextEncoder();
 
-const plainStart = encoder.encode('{"__metadata__":{"format":"pt"}');
+/** What readers of safetensors look for in `__metadata__`; where tensors are cut, PyTorch DCP in the second. */
+export const shardMetadata = { format: 'pt', DCP_VERSION: '1.0' } as const;
+
+const plainStart = encoder.encode(`{"__metadata__":{"format":"${shardMetadata.format}"}`);
 /** The slices' origins follow, as JSON text inside a JSON string. */
-const slicedStart = encoder.encode('{"__metadata__":{"format":"pt","DCP_VERSION":"1.0","DCP_SHARDING_INFO":"{');
+const slicedMetadata = `${JSON.stringify(shardMetadata).slice(0, -1)},"DCP_SHARDING_INFO":"{`;
+const slicedStart = encoder.encode(`{"__metadata__":${slicedMetadata}`);
 const slicedEnd = encoder.encode('}"}');
 const end = encoder.encode('}');
 

@@ -208,6 +208,11 @@ function sideFileFault(name: unknown): string | undefined {
     : undefined;
 }
 
+/** Whether {@link validateSideFileName} accepts it. */
+export function isSideFileName(name: string): boolean {
+  return sideFileFault(name) === undefined;
+}
+
 /**
  * Side files lie in the step's directory itself: plain names only, and none that Snapshard, or a reader of the shards,
  * takes for something else.

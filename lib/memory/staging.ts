@@ -11,7 +11,10 @@ export async function createStaging(options: StagingOptions, prefault: boolean):
     const drive = { queueDepth, threads, engine, direct, cudaDevice };
     return await binding.createStaging({ stagingBytes, blockBytes, ...drive, prefault });
   } catch (error) {
-    throw toSnapshardError(error, { action: `set up staging with ${stagingBytes} bytes` });
+    throw toSnapshardError(error, {
+      action: `set up staging with ${stagingBytes} bytes`,
+      purpose: prefault ? 'save' : 'use',
+    });
   }
 }
 
@@ -20,6 +23,6 @@ export async function closeStaging(staging: StagingHandle): Promise<void> {
   try {
     await binding.closeStaging(staging);
   } catch (error) {
-    throw toSnapshardError(error, { action: 'close staging' });
+    throw toSnapshardError(error, { action: 'close staging', purpose: 'use' });
   }
 }

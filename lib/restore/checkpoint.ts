@@ -7,6 +7,7 @@ import { requireRoot } from '../store/arguments.js';
 import { invalidArgument, iterate, quote } from '../tensor/describe.js';
 import type { SourceTable } from '../tensor/source.js';
 import { describeTensors } from './describe_tensors.js';
+import { readSideFile } from './foreign_side_files.js';
 import { FreshMemory } from './fresh_memory.js';
 import { openLatestStored, type PassedOver } from './latest.js';
 import { openStored, type OpenedCheckpoint } from './open.js';
@@ -179,7 +180,7 @@ export class Checkpoint {
     if (listed === undefined) throw this.#notThere('side file', name, sideFiles);
     signal?.throwIfAborted();
     const { bytes, digest } = listed;
-    const contents = await this.#source.run(() => this.#opened.store.readFile(name, bytes));
+    const contents = await this.#source.run(() => readSideFile(this.#opened, listed));
     signal?.throwIfAborted();
     const wrong = contents.length !== bytes || (digest !== undefined && binding.digest(contents) !== digest);
     if (!verify || !wrong) return contents;
@@ -257,7 +258,6 @@ function requireUnchanged(memory: SourceTable): void {
  * @throws {SnapshardError} `INVALID_ARGUMENT`; as {@link openStored}
  */
 export async function openCheckpoint(path: string, options?: CheckpointOptions): Promise<Checkpoint> {
-  requireRoot(path);
   const resolved = resolveCheckpointOptions(options);
   return new Checkpoint(new ReadSource(await openStored(path), resolved));
 }

@@ -5,6 +5,7 @@ import { parseIndex } from '../layout/hf_index_reader.js';
 import { TimeSlices } from '../layout/time_slices.js';
 import { hasErrno } from '../store/native_error.js';
 import { quote } from '../tensor/describe.js';
+import { requireFamilies } from './foreign_families.js';
 import { ForeignGathering } from './foreign_gather.js';
 import { named, readForeignFile, readForeignShards } from './foreign_files.js';
 import { checkSliceCount } from './slice_limit.js';
@@ -40,6 +41,7 @@ export async function readLoneFile(path: string): Promise<StoredCheckpoint> {
  *   two files have a tensor of the same name, and do not say that they are slices of it
  */
 export async function readFolder(folder: string, names: readonly string[]): Promise<StoredCheckpoint> {
+  requireFamilies(folder, names);
   const slices = new TimeSlices();
   const gathering = new ForeignGathering(folder, slices);
   for await (const shard of readForeignShards(folder, names, slices)) await gathering.add(shard);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SnapshardError } from '../errors.js';
 import { headerJsonBytes, lengthWordBytes, parseHeader, type ShardHeader } from '../layout/header_reader.js';
 import type { TimeSlices } from '../layout/time_slices.js';
-import { toSnapshardError } from '../store/native_error.js';
+import { toSnapshardError, type Purpose } from '../store/native_error.js';
 import { checkSliceCount } from './slice_limit.js';
 
 /** A device or a pipe that somebody put there must not keep us waiting. */
@@ -30,11 +30,11 @@ interface RawHeader {
 }
 
 /** What Node says of a file, as what native says of one. */
-export function fileError(error: unknown, action: string, path: string): Error {
+export function fileError(error: unknown, action: string, path: string, purpose: Purpose = 'use'): Error {
   const { code, errno, syscall, message } = error as NodeJS.ErrnoException;
   if (code === undefined || syscall === undefined) return error as Error;
   const native = { kind: 'system', errno: Math.abs(errno ?? 0), errnoName: code, syscall, path: '' } as const;
-  return toSnapshardError(Object.assign(new Error(message), native), { action, root: path });
+  return toSnapshardError(Object.assign(new Error(message), native), { action, root: path, purpose });
 }
 
 /** All of a range, or as much as the file has. */

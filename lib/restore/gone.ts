@@ -28,7 +28,7 @@ async function isAnother(store: NativeStore, digest: string): Promise<boolean> {
  */
 export async function isGone(path: string, digest: string): Promise<boolean> {
   try {
-    const store = await NativeStore.open(path);
+    const store = await NativeStore.open(path, 'use', 'the checkpoint');
     try {
       return await isAnother(store, digest);
     } finally {
@@ -43,7 +43,7 @@ export async function isGone(path: string, digest: string): Promise<boolean> {
 
 /** Whether there is a file of that path now: who holds one that is stale may open this one. */
 export async function isThere(path: string): Promise<boolean> {
-  const store = await NativeStore.open(dirname(path));
+  const store = await NativeStore.open(dirname(path), 'use', 'a directory');
   try {
     return (await store.list('')).includes(basename(path));
   } finally {

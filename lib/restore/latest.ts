@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { SnapshardError } from '../errors.js';
-import { manifestName, parsePartialDirectory } from '../layout/names.js';
+import { parsePartialDirectory } from '../layout/names.js';
 import { requireRoot } from '../store/arguments.js';
 import { hasErrno } from '../store/native_error.js';
 import { NativeStore } from '../store/native_store.js';
 import { lookAt, reasonOf, type StepName, stepNames } from '../store/published.js';
+import { isCheckpointItself } from './nothing_here.js';
 import { type OpenedCheckpoint, openOwn } from './open.js';
 import { findMissing } from './whole.js';
 
@@ -121,11 +122,7 @@ class Search {
     const passedOver = this.#since(0);
     const shown = passedOver.slice(0, namedMax).map(({ path, reason }) => `\n  ${path}: ${reason}`);
     const more = passedOver.length > namedMax ? `\n  and ${passedOver.length - namedMax} more` : '';
-    const isCheckpoint = await this.#root.readTail(manifestName, 1).then(
-      () => true,
-      () => false,
-    );
-    const itself = isCheckpoint ? ' It is a checkpoint itself: use openCheckpoint().' : '';
+    const itself = (await isCheckpointItself(this.#root)) ? ' It is a checkpoint itself: use openCheckpoint().' : '';
     const what = passedOver.length === 0 ? `no checkpoint.${itself}` : 'no checkpoint that is whole:';
     const message = `${root} holds ${what}${shown.join('')}${more}`;
     return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { path: root });
@@ -140,7 +137,7 @@ class Search {
  */
 export async function openLatestStored(root: string, checkData?: DataCheck): Promise<LatestStored> {
   requireRoot(root);
-  const store = await NativeStore.open(root);
+  const store = await NativeStore.open(root, 'use');
   try {
     return await new Search(store, checkData).run();
   } finally {

@@ -80,7 +80,7 @@ async function listOnce(store: Store, known: Map<string, ListedCheckpoint>): Pro
  */
 export async function listCheckpoints(root: string): Promise<ListedCheckpoint[]> {
   requireRoot(root);
-  const store = await NativeStore.open(root);
+  const store = await NativeStore.open(root, 'use');
   try {
     const known = new Map<string, ListedCheckpoint>();
     let listing = await listOnce(store, known);

@@ -1,5 +1,14 @@
 import { SnapshardError } from '../errors.js';
-import { parseStepDirectory } from '../layout/names.js';
+import { manifestName, parseStepDirectory } from '../layout/names.js';
+import type { Store } from '../store/store.js';
+
+/** Whether a directory that was taken for a root is a checkpoint. */
+export function isCheckpointItself(store: Store): Promise<boolean> {
+  return store.readTail(manifestName, 1).then(
+    () => true,
+    () => false,
+  );
+}
 
 /** What a directory is, other than a checkpoint, as far as its names tell. */
 function otherwise(names: readonly string[]): string {

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import {
   indexName,
   isDeadDirectory,
@@ -14,6 +14,7 @@ import { invalidArgument } from '../tensor/describe.js';
 import { defaultGroup } from '../tensor/tensor.js';
 import { readFolder, readIndexed, readLoneFile } from './foreign.js';
 import { fileError } from './foreign_files.js';
+import { findSideFiles } from './foreign_side_files.js';
 import { nothingHere, severalIndexes, unpublished } from './nothing_here.js';
 import { readOwn } from './own.js';
 import type { StoredCheckpoint } from './stored.js';
@@ -38,7 +39,7 @@ async function isFile(path: string): Promise<boolean> {
   try {
     return !(await stat(path)).isDirectory();
   } catch (error) {
-    throw fileError(error, 'open', path);
+    throw fileError(error, 'open the checkpoint', path);
   }
 }
 
@@ -63,7 +64,11 @@ async function isOwn(store: NativeStore, names: readonly string[]): Promise<bool
   return sealPattern.test(new TextDecoder('latin1').decode(tail));
 }
 
-function readForeign(path: string, names: readonly string[]): Promise<StoredCheckpoint> {
+async function readForeign(path: string, names: readonly string[]): Promise<StoredCheckpoint> {
+  return { ...(await readShards(path, names)), sideFiles: await findSideFiles(path, names) };
+}
+
+function readShards(path: string, names: readonly string[]): Promise<StoredCheckpoint> {
   const indexes = names.filter((name) => name.endsWith(indexSuffix)).sort();
   const usual = indexName(defaultGroup);
   const [index] = indexes.includes(usual) ? [usual] : indexes;
@@ -82,8 +87,11 @@ async function readDirectory(store: NativeStore): Promise<Pick<OpenedCheckpoint,
   return { followLinks: true, stored: await readForeign(store.root, names) };
 }
 
-async function readFile(path: string): Promise<StoredCheckpoint> {
-  return path.endsWith(indexSuffix) ? readIndexed(dirname(path), basename(path)) : readLoneFile(path);
+/** An index stands for its folder, any other file for itself. */
+async function readFile(store: NativeStore, name: string): Promise<StoredCheckpoint> {
+  const folder = store.root;
+  if (!name.endsWith(indexSuffix)) return readLoneFile(join(folder, name));
+  return { ...(await readIndexed(folder, name)), sideFiles: await findSideFiles(folder, await store.list('')) };
 }
 
 /** Reads from a directory that was opened for it, and closes it again where that fails. */
@@ -118,13 +126,16 @@ export function openOwn(root: NativeStore, name: string): Promise<OpenedCheckpoi
  */
 export async function openStored(path: string): Promise<OpenedCheckpoint> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw invalidArgument('`path`', 'the path of a checkpoint', path);
+    throw invalidArgument('`path`', 'the path of a checkpoint, a folder or a file,', path);
   }
   const absolute = resolve(path);
   const lone = await isFile(absolute);
   if (!lone) {
-    return readFrom(NativeStore.open(absolute), async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
+    return readFrom(NativeStore.open(absolute, 'use', 'the checkpoint'), async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
   }
-  const read = async () => ({ path: absolute, followLinks: true, stored: await readFile(absolute) });
-  return readFrom(NativeStore.open(dirname(absolute)), read);
+  const name = basename(absolute);
+  return readFrom(NativeStore.open(dirname(absolute), 'use', 'the folder of the checkpoint'), async (store) => {
+    const stored = await readFile(store, name);
+    return { path: absolute, followLinks: true, stored };
+  });
 }

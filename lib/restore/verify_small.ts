@@ -3,6 +3,7 @@ import { TimeSlices } from '../layout/time_slices.js';
 import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
 import { readManifest } from '../store/manifest_file.js';
 import { hasErrno } from '../store/native_error.js';
+import { readSideFile } from './foreign_side_files.js';
 import type { ReadSource } from './read_source.js';
 import type { Damage } from './read_types.js';
 import type { StoredSideFile } from './stored.js';
@@ -15,11 +16,19 @@ const damagedManifest: ReadonlySet<SnapshardErrorCode> = new Set<SnapshardErrorC
   'ERR_SNAPSHARD_UNSUPPORTED_VERSION',
 ]);
 
-async function faultOf(source: ReadSource, { name, bytes, digest }: StoredSideFile): Promise<string | undefined> {
+/** The length and digest that a file has now; only ours have a digest to compare with. */
+async function look({ opened }: ReadSource, file: StoredSideFile): Promise<Pick<StoredSideFile, 'bytes' | 'digest'>> {
+  if (file.digest !== undefined) return opened.store.digestFile(file.name, file.bytes);
+  const { length } = await readSideFile(opened, file);
+  return { bytes: length, digest: undefined };
+}
+
+async function faultOf(source: ReadSource, file: StoredSideFile): Promise<string | undefined> {
+  const { bytes, digest } = file;
   try {
-    const found = await source.opened.store.digestFile(name, bytes);
+    const found = await look(source, file);
     if (found.bytes !== bytes) return `the file is ${found.bytes} bytes long, not ${bytes}`;
-    return digest === undefined || found.digest === digest ? undefined : 'it is not what was saved';
+    return found.digest === digest ? undefined : 'it is not what was saved';
   } catch (error) {
     if (hasErrno(error, 'EFBIG')) return `the file is longer than ${bytes} bytes`;
     if (!isDamage(error)) throw error;
@@ -38,7 +47,7 @@ async function manifestFault({ opened }: ReadSource): Promise<string | undefined
   }
 }
 
-/** The files of a checkpoint that are no shards, those that have a digest. */
+/** The files of a checkpoint that are no shards. */
 export function smallFilesOf({ opened }: ReadSource): StoredSideFile[] {
   const { sideFiles, listedFiles } = opened.stored;
   return [...sideFiles.values(), ...listedFiles.values()];

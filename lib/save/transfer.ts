@@ -1,5 +1,6 @@
 import {
   binding,
+  type NativeError,
   type StagingHandle,
   type TransferProgress,
   type TransferRequest,
@@ -10,7 +11,8 @@ import type { Plan } from '../layout/plan.js';
 import { orderSegments } from '../layout/segments.js';
 import type { NativeStore } from '../store/native_store.js';
 import { toSnapshardError, type ErrorContext } from '../store/native_error.js';
-import { changedSource, type SourceTable } from '../tensor/source.js';
+import { quote } from '../tensor/describe.js';
+import { changedSource, tensorsOfFiles, type SourceTable } from '../tensor/source.js';
 
 /** How the bytes of a save are taken, and whether that is recorded. */
 export interface TransferModes {
@@ -29,6 +31,8 @@ export class Transfer {
   readonly started_ms: number;
   readonly #start: TransferStart;
   readonly #context: ErrorContext;
+  /** By path. The sources themselves may be collected before this is. */
+  readonly #tensorsOfFiles: ReadonlyMap<unknown, string>;
 
   /**
    * Starts to stage at once; nothing is written before {@link Transfer.open}.
@@ -36,6 +40,7 @@ export class Transfer {
    */
   constructor(staging: StagingHandle, plan: Plan, sources: SourceTable, modes: TransferModes, root: string) {
     this.#context = { action: 'save', root, neededBytes: plan.bytes };
+    this.#tensorsOfFiles = tensorsOfFiles(sources);
     const request = describeTransfer(plan, sources, modes);
     this.started_ms = performance.now();
     this.#start = this.#mapThrown(() => binding.startTransfer(staging, request));
@@ -51,7 +56,7 @@ export class Transfer {
       binding.openFiles(this.#start.handle, store.handle, paths);
     } catch (error) {
       // A transfer that has failed already is gone; `durable` says why, and nothing else needs to.
-      if (!isClosed(error)) throw toSnapshardError(error, this.#context);
+      if (!isClosed(error)) throw this.#explain(error);
     }
   }
 
@@ -60,7 +65,7 @@ export class Transfer {
     try {
       binding.abortTransfer(this.#start.handle);
     } catch (error) {
-      if (!isClosed(error)) throw toSnapshardError(error, this.#context);
+      if (!isClosed(error)) throw this.#explain(error);
     }
   }
 
@@ -85,7 +90,7 @@ export class Transfer {
     try {
       return call();
     } catch (error) {
-      throw toSnapshardError(error, this.#context);
+      throw this.#explain(error);
     }
   }
 
@@ -93,8 +98,14 @@ export class Transfer {
     try {
       return await promise;
     } catch (error) {
-      throw toSnapshardError(error, this.#context);
+      throw this.#explain(error);
     }
+  }
+
+  #explain(error: unknown): Error {
+    const tensor = this.#tensorsOfFiles.get((error as Partial<NativeError> | undefined)?.path);
+    if (tensor === undefined) return toSnapshardError(error, this.#context);
+    return toSnapshardError(error, { ...this.#context, action: `save tensor ${quote(tensor)} from its fileSource` });
   }
 }
 

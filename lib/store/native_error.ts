@@ -2,13 +2,18 @@ import { resolve } from 'node:path';
 import type { NativeError } from '../binding.js';
 import { SnapshardError, type SnapshardErrorCode } from '../errors.js';
 
+/** Whether something is saved, or otherwise made; or what is there already is used: read, listed or removed. */
+export type Purpose = 'save' | 'make' | 'use';
+
 /** What was being done when native failed, for the message. */
 export interface ErrorContext {
   /** Completes "Cannot …", such as `open the root`. */
   action: string;
   /** Absolute path that the error's own path is relative to; none where no directory is involved. */
   root?: string;
-  /** What to do where no code has a remedy of its own. Default: that nothing was published. */
+  /** Decides which advice helps. Default: `save`. */
+  purpose?: Purpose;
+  /** What to do where no code has a remedy of its own. Default: that nothing was published, where that was to be. */
   remedy?: string;
   /** Bytes that the save needs on disk, where known. */
   neededBytes?: number;
@@ -27,11 +32,31 @@ const codeOfErrno: Readonly<Record<string, SnapshardErrorCode>> = {
   ENOMEM: 'ERR_SNAPSHARD_NO_MEMORY',
 };
 
-const remedyOfCode: Partial<Record<SnapshardErrorCode, string>> = {
-  ERR_SNAPSHARD_NO_SPACE: 'Free space there (removeCheckpoint removes an old step) and save again.',
-  ERR_SNAPSHARD_NOT_FOUND: 'It does not exist: create it, or correct the path.',
+type Remedies = Partial<Record<SnapshardErrorCode, string>>;
+
+const createIt = 'It does not exist: create it, or correct the path.';
+const readOnly = 'The file system is mounted read-only: remount it';
+
+const remediesOf: Readonly<Record<Purpose, Remedies>> = {
+  save: {
+    ERR_SNAPSHARD_NO_SPACE: 'Free space there (removeCheckpoint removes an old step) and save again.',
+    ERR_SNAPSHARD_NOT_FOUND: createIt,
+    ERR_SNAPSHARD_READ_ONLY: `${readOnly}, or choose another root.`,
+  },
+  make: {
+    ERR_SNAPSHARD_NO_SPACE: 'Free space there, or choose another place, and try again.',
+    ERR_SNAPSHARD_NOT_FOUND: createIt,
+    ERR_SNAPSHARD_READ_ONLY: `${readOnly}, or choose another place.`,
+  },
+  use: {
+    ERR_SNAPSHARD_NO_SPACE: 'Free space there, and try again.',
+    ERR_SNAPSHARD_NOT_FOUND: 'It does not exist: correct the path.',
+    ERR_SNAPSHARD_READ_ONLY: `${readOnly}.`,
+  },
+};
+
+const remedyOfCode: Remedies = {
   ERR_SNAPSHARD_NOT_A_DIRECTORY: 'A file is where a directory was expected: correct the path.',
-  ERR_SNAPSHARD_READ_ONLY: 'The file system is mounted read-only: remount it, or choose another root.',
   ERR_SNAPSHARD_PERMISSION:
     'This process may not: check the owner and the mode; over NFS the server may take root for nobody (root_squash).',
   ERR_SNAPSHARD_TOO_MANY_FILES: 'No file descriptor is free: close some, or raise the limit (`ulimit -n`).',
@@ -49,6 +74,7 @@ const causeOfErrno: Readonly<Record<string, string>> = {
   ENODEV: mountGone,
   ESTALE: 'It was deleted or replaced on the server: open the writer, or the checkpoint, again.',
   ETIMEDOUT: 'The server does not answer, and the mount waits no longer (`soft`): try again when it does.',
+  ENAMETOOLONG: 'The path, or a name in it, is too long: correct it.',
   EIO: deviceFailed,
   EUCLEAN: deviceFailed,
 };
@@ -136,7 +162,11 @@ function messageOf(
       ? ` The save needs ${context.neededBytes} bytes.`
       : '';
   const place = path === undefined ? '' : ` on ${path}`;
-  const cause = remedyOfCode[code] ?? causeOfErrno[error.errnoName] ?? 'The system reported it.';
-  const outcome = remedyOfCode[code] === undefined ? ` ${context.remedy ?? 'Nothing was published.'}` : '';
-  return `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${place}.${needed} ${cause}${outcome}`;
+  const what = `Cannot ${context.action}: ${error.errnoName} from ${error.syscall}${place}.${needed}`;
+  const purpose = context.purpose ?? 'save';
+  const remedy = remediesOf[purpose][code] ?? remedyOfCode[code];
+  if (remedy !== undefined) return `${what} ${remedy}`;
+  const cause = causeOfErrno[error.errnoName] ?? 'The system reported it.';
+  const outcome = context.remedy ?? (purpose === 'save' ? 'Nothing was published.' : undefined);
+  return outcome === undefined ? `${what} ${cause}` : `${what} ${cause} ${outcome}`;
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { binding, type StoreHandle } from '../binding.js';
 import { rootPrefixes } from '../layout/names.js';
-import { toSnapshardError } from './native_error.js';
+import { toSnapshardError, type ErrorContext, type Purpose } from './native_error.js';
 import type { Store, StoreFile } from './store.js';
 
 /** A directory of a file system, through the native core. */
@@ -9,22 +9,29 @@ export class NativeStore implements Store {
   readonly root: string;
   /** What native calls that write below this root ask for. */
   readonly handle: StoreHandle;
+  readonly #purpose: Purpose;
 
-  private constructor(root: string, handle: StoreHandle) {
+  private constructor(root: string, handle: StoreHandle, purpose: Purpose) {
     this.root = root;
     this.handle = handle;
+    this.#purpose = purpose;
   }
 
-  /** Opens a directory, which must exist. */
-  static async open(path: string): Promise<NativeStore> {
+  /**
+   * Opens a directory, which must exist.
+   * @param purpose of all that is done with it, for messages
+   * @param what it is to the user, for messages
+   */
+  static async open(path: string, purpose: Purpose = 'save', what = 'the root'): Promise<NativeStore> {
     const root = resolve(path);
-    return new NativeStore(root, await mapped(() => binding.openStore(root), root, 'open the root'));
+    const handle = await mapped(() => binding.openStore(root), { action: `open ${what}`, root, purpose });
+    return new NativeStore(root, handle, purpose);
   }
 
   /** Opens a directory below this one, which no link may stand for; either may be closed first. */
   async openBelow(path: string): Promise<NativeStore> {
     const handle = await this.#run('open a directory', () => binding.openStoreBelow(this.handle, path));
-    return new NativeStore(resolve(this.root, path), handle);
+    return new NativeStore(resolve(this.root, path), handle, this.#purpose);
   }
 
   /** Bytes of all files in a directory and below. */
@@ -85,18 +92,18 @@ export class NativeStore implements Store {
   }
 
   close(): Promise<void> {
-    return this.#run('close the root', () => binding.closeStore(this.handle));
+    return this.#run('close a directory', () => binding.closeStore(this.handle));
   }
 
   #run<T>(action: string, operation: () => Promise<T>): Promise<T> {
-    return mapped(operation, this.root, action);
+    return mapped(operation, { action, root: this.root, purpose: this.#purpose });
   }
 }
 
-async function mapped<T>(operation: () => Promise<T>, root: string, action: string): Promise<T> {
+async function mapped<T>(operation: () => Promise<T>, context: ErrorContext): Promise<T> {
   try {
     return await operation();
   } catch (error) {
-    throw toSnapshardError(error, { action, root });
+    throw toSnapshardError(error, context);
   }
 }

@@ -13,7 +13,7 @@ import type { Store } from './store.js';
 export async function removeCheckpoint(root: string, step: number): Promise<void> {
   requireRoot(root);
   requireStep(step);
-  const store = await NativeStore.open(root);
+  const store = await NativeStore.open(root, 'use');
   try {
     await removeStep(store, step);
   } finally {

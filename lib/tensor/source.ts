@@ -73,6 +73,17 @@ function lengthNow(source: Source): number {
   return source instanceof Uint8Array ? source.buffer.byteLength : source.byteLength;
 }
 
+/** By absolute path: the first tensor that each file is read for. */
+export function tensorsOfFiles({ sources, sourceKinds, sourceTensors }: SourceTable): Map<unknown, string> {
+  const tensors = new Map<unknown, string>();
+  const next = (from: number): number => sourceKinds.indexOf(SourceKind.Path, from);
+  for (let index = next(0); index >= 0; index = next(index + 1)) {
+    const path = sources[index];
+    if (!tensors.has(path)) tensors.set(path, sourceTensors[index] ?? '');
+  }
+  return tensors;
+}
+
 export interface ChangedMemory {
   /** The first tensor that the buffer holds. */
   readonly tensor: string;

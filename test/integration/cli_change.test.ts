@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openCheckpoint, type Tensor } from 'snapshard';
@@ -99,6 +99,17 @@ describe('diff', () => {
     const { code, value } = await snapshardJson<Difference>('diff', ranks, other);
     expect(code).toBe(1);
     expect(value.changed.map(({ name, what }) => [name, what])).toEqual([['large', ['content']]]);
+  });
+
+  it('finds a checkpoint and its export equal, but for metadata of the user', async () => {
+    const files = { 'config.json': '{}' };
+    const plain = await saveSolo(root.path, { step: 1, tensors: before, files });
+    const out = join(root.path, 'out');
+    expect((await snapshard('export', plain, out)).code).toBe(0);
+    expect(await snapshardJson<Difference>('diff', plain, out)).toMatchObject({ code: 0, value: { metadata: [] } });
+    const noted = await saveSolo(root.path, { step: 2, tensors: before, files, metadata: { epoch: 1, format: 'pt' } });
+    const { code, value } = await snapshardJson<Difference>('diff', noted, out);
+    expect({ code, ...value }).toMatchObject({ code: 1, metadata: [{ key: 'epoch', before: '1' }] });
   });
 
   it('compares contents with what others wrote', async () => {
@@ -224,6 +235,33 @@ describe('export', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('not verified');
     expect(readTensors(join(root.path, 'out'))).toEqual(readTensors(path));
+  });
+});
+
+describe('export of what others wrote', () => {
+  it('takes over what is small, and names what it leaves', async () => {
+    const path = await saveSolo(root.path, { step: 1, tensors: { a: plainTensor('U8', [5]) } });
+    const folder = makeDirectory('models--x');
+    mkdirSync(join(folder, 'blobs'));
+    writeFileSync(join(folder, 'blobs', 'c0ffee'), '{"a":1}');
+    const source = join(folder, 'snapshots', 'main');
+    mkdirSync(join(source, 'original'), { recursive: true });
+    cpSync(join(path, shardsOf(path)[0]!), join(source, 'model.safetensors'));
+    symlinkSync('../../blobs/c0ffee', join(source, 'config.json'));
+    symlinkSync(path, join(source, 'elsewhere'));
+    writeFileSync(join(source, 'vocab.txt'), 'a b');
+    const out = join(root.path, 'out');
+    const { code, stderr } = await snapshard('export', source, out);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^not exported, .*: elsewhere, original\n$/);
+    const [shard] = shardsOf(out);
+    expect(namesIn(out)).toEqual(['config.json', shard, 'model.safetensors.index.json', 'vocab.txt']);
+    expect(lstatSync(join(out, 'config.json')).isFile()).toBe(true);
+    expect(readFileSync(join(out, 'config.json'), 'utf8')).toBe('{"a":1}');
+    expect((await snapshard('diff', source, out)).code).toBe(0);
+    expect((await snapshard('verify', source)).stdout).toContain('in 3 files');
+    writeFileSync(join(source, 'vocab.txt'), 'a c');
+    expect((await snapshardJson<Difference>('diff', source, out)).value.sideFiles.changed).toEqual(['vocab.txt']);
   });
 });
 

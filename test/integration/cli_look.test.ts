@@ -48,7 +48,7 @@ describe('help', () => {
 
 describe('wrong calls', () => {
   it.each([
-    [['lss', 'x'], "unknown command 'lss'"],
+    [['lss', 'x'], "unknown command 'lss' (Did you mean ls?)"],
     [['ls'], "missing required argument 'root'"],
     [['ls', 'x', '--jsom'], "unknown option '--jsom'"],
     [['inspect', 'x', '--depth', '0'], 'Expected a positive integer'],

@@ -77,6 +77,38 @@ describe('verify', () => {
     expect(stdout).toMatch(/step-0000000002/);
   });
 
+  it('verifies all of a root where that is asked for', async () => {
+    const tensors = { a: plainTensor('U8', [5]) };
+    const paths: string[] = [];
+    for (const step of [1, 2, 3, 4]) paths.push(await saveSolo(root.path, { step, tensors }));
+    expect((await snapshard('verify', root.path, '--all')).stdout).toMatch(/^4 checkpoints: 4 fine, 0 damaged$/m);
+    flipBit(join(paths[0]!, shard), 4096);
+    flipBit(join(paths[1]!, 'manifest.json'), 40);
+    flipBit(join(paths[2]!, 'ranks/00000.json'), 40);
+    expect((await snapshard('verify', root.path)).code).toBe(0);
+    const { code, value } = await snapshardJson<{ checkpoints: (Partial<Report> & { step: number; unreadable?: string })[] }>(
+      ...['verify', root.path, '--all'],
+    );
+    expect(code).toBe(1);
+    expect(value.checkpoints.map(({ step, damaged, unreadable }) => [step, damaged?.length ?? typeof unreadable])).toEqual([
+      [1, 1],
+      [2, 'string'],
+      [3, 'string'],
+      [4, 0],
+    ]);
+    const { code: textCode, stdout } = await snapshard('verify', '--all', root.path);
+    expect(textCode).toBe(1);
+    expect(stdout).toMatch(/^4 checkpoints: 1 fine, 3 damaged$/m);
+    for (const step of [2, 3]) expect(stdout).toMatch(new RegExp(`step-000000000${step} is damaged: `));
+  });
+
+  it('has nothing to verify where there is no root', async () => {
+    const path = await saveSolo(root.path, { step: 1, tensors: { a: plainTensor('U8', [5]) } });
+    const { code, stderr } = await snapshard('verify', '--all', path);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^ERR_SNAPSHARD_NOT_FOUND: .*holds no checkpoint: --all verifies those of a root/);
+  });
+
   it('is no judge of a save that is under way', async () => {
     const path = await saveSolo(root.path, { step: 1, tensors: { a: plainTensor('U8', [5]) } });
     mkdirSync(join(root.path, '.step-0000000002.0a1b2c.partial'));

@@ -13,8 +13,14 @@ export interface CliResult {
 }
 
 /** Runs the built command as a user does, with no terminal. */
-export async function snapshard(...words: string[]): Promise<CliResult> {
-  const child = spawn(process.execPath, [cliPath, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+export function snapshard(...words: string[]): Promise<CliResult> {
+  return snapshardUnder([], ...words);
+}
+
+/** The same under a command that takes something away from it, such as `['prlimit', '--fsize=4096']`. */
+export async function snapshardUnder(launcher: readonly string[], ...words: string[]): Promise<CliResult> {
+  const [command, ...rest] = [...launcher, process.execPath, cliPath, ...words] as [string, ...string[]];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   const result: CliResult = { code: null, stdout: '', stderr: '' };
   child.stdout.on('data', (text: Buffer) => (result.stdout += text.toString()));
   child.stderr.on('data', (text: Buffer) => (result.stderr += text.toString()));

@@ -51,6 +51,30 @@ export function mountSmallDisk(folder: string, bytes: number, format = plainExt4
   };
 }
 
+export interface MemoryMount {
+  /** Root of a file system in memory. */
+  path: string;
+  unmount(): void;
+}
+
+/** Mounts memory below `folder`; a string says why that cannot be done here. */
+export function mountMemory(folder: string, bytes: number): MemoryMount | string {
+  if (process.getuid?.() !== 0) return 'mounting a file system needs root';
+  const path = join(folder, 'memory');
+  mkdirSync(path);
+  try {
+    run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path);
+  } catch (error) {
+    return `no tmpfs mount: ${String(error)}`;
+  }
+  return {
+    path,
+    unmount: () => {
+      run('umount', '--lazy', path);
+    },
+  };
+}
+
 function run(command: string, ...options: string[]): void {
   execFileSync(command, options, { stdio: ['ignore', 'ignore', 'pipe'] });
 }

@@ -100,4 +100,25 @@ describe('metadata', () => {
       { key: 'e', before: undefined, after: '"x"' },
     ]);
   });
+
+  it('takes no two keys for one another', () => {
+    const nested = { a: { b: 1 } };
+    expect(compareMetadata(nested, { 'a.b': 1 })).toEqual([
+      { key: 'a.b', before: '1', after: undefined },
+      { key: '"a.b"', before: undefined, after: '1' },
+    ]);
+    expect(compareMetadata(nested, { 'a.b': 2, ...nested })).toEqual([{ key: '"a.b"', before: undefined, after: '2' }]);
+    const keys = ['', '.', '"', '"a.b"', 'a', 'a.', '.a', 'a.b', '"a".b'];
+    const paths = keys.flatMap((outer) => keys.map((inner) => ({ [outer]: { [inner]: 1 } })));
+    const all = [...paths, ...keys.map((key) => ({ [key]: 1 }))];
+    expect(new Set(all.flatMap(metadataLines)).size).toBe(all.length);
+  });
+
+  it('tells -0 from 0, wherever it is', () => {
+    expect(compareMetadata({ x: 0, y: [{ z: 0 }] }, { x: -0, y: [{ z: -0 }] })).toEqual([
+      { key: 'x', before: '0', after: '-0' },
+      { key: 'y', before: '[{"z":0}]', after: '[{"z":-0}]' },
+    ]);
+    expect(compareMetadata({ x: [1.5, null, 'a\n', true, {}] }, { x: [1.5, null, 'a\n', true, {}] })).toEqual([]);
+  });
 });
