@@ -1,12 +1,13 @@
 import { binding } from '../binding.js';
 import { SnapshardError } from '../errors.js';
 import type { Metadata } from '../layout/metadata.js';
+import { TimeSlices } from '../layout/time_slices.js';
 import { keepCuda } from '../memory/cuda_memory.js';
 import { allocateLease, type Lease } from '../memory/lease.js';
 import { requireRoot } from '../store/arguments.js';
 import { invalidArgument, iterate, quote } from '../tensor/describe.js';
 import type { SourceTable } from '../tensor/source.js';
-import { describeTensors } from './describe_tensors.js';
+import { TensorInfos } from './describe_tensors.js';
 import { FreshMemory } from './fresh_memory.js';
 import { openLatestStored, type PassedOver } from './latest.js';
 import { openStored, type OpenedCheckpoint } from './open.js';
@@ -27,11 +28,15 @@ import {
 import { ReadSource } from './read_source.js';
 import type { ReadReport, ReadTensor, SideFileInfo, Slice, Targets, TensorInfo } from './read_types.js';
 import { Reader } from './reader.js';
+import { checkSlice, requireSlice } from './slice_argument.js';
 import type { CheckpointFormat, StoredTensor } from './stored.js';
 import { streamTensor } from './stream.js';
-import { changedTarget, checkSlice, collectTargets } from './targets.js';
+import { changedTarget, collectTargets } from './targets.js';
+import { TakenTargets } from './targets_taken.js';
 import { Verification } from './verification.js';
 import { firstDamage } from './verify.js';
+
+const tensorsBetweenChecks = 256;
 
 /**
  * An open checkpoint: what its manifests say, and its data when that is asked for. Reads may go on at once. What has
@@ -43,7 +48,7 @@ export class Checkpoint {
   readonly #opened: OpenedCheckpoint;
   readonly #source: ReadSource;
   readonly #reader: Reader;
-  #tensors: ReadonlyMap<string, TensorInfo> | undefined;
+  readonly #tensors: TensorInfos;
   #files: ReadonlyMap<string, SideFileInfo> | undefined;
 
   /** @internal made by {@link openCheckpoint} and {@link latestCheckpoint} */
@@ -52,6 +57,7 @@ export class Checkpoint {
     this.#opened = source.opened;
     this.#source = source;
     this.#reader = new Reader(source);
+    this.#tensors = new TensorInfos(source.opened.stored);
   }
 
   /** Absolute: of its directory, or of the lone file that it is. */
@@ -94,9 +100,8 @@ export class Checkpoint {
     return this.#opened.stored.metadata;
   }
 
-  /** By name. */
+  /** By name; each is put into words when it is first asked for. */
   get tensors(): ReadonlyMap<string, TensorInfo> {
-    this.#tensors ??= describeTensors(this.#opened.stored);
     return this.#tensors;
   }
 
@@ -114,6 +119,7 @@ export class Checkpoint {
   async read(name: string, slice?: Partial<Slice>, options?: ReadOptions): Promise<ReadTensor> {
     const checked = checkReadOptions(options, 'read');
     const tensor = this.#tensor(name);
+    requireSlice(tensor.name, slice);
     const memory = new FreshMemory();
     this.#source.requireOpen();
     memory.add(tensor, checkSlice(tensor, slice));
@@ -131,13 +137,10 @@ export class Checkpoint {
   async readInto(targets: Targets, options?: ReadOptions): Promise<ReadReport> {
     const checked = checkReadOptions(options, 'readInto');
     this.#source.requireOpen();
-    const { wanted, memory, bytes } = collectTargets(targets, this.#tensor);
-    const request = { wanted, bytes, memory: { targets: memory.sources as never[], targetKinds: memory.sourceKinds } };
-    const letGo = keepCuda(memory.cudaSources.values());
+    const taken = new TakenTargets(targets);
+    const letGo = keepCuda(Array.from(taken.cuda.values(), ({ whole }) => whole));
     try {
-      const report = await this.#source.run(() => this.#reader.read(request, checked));
-      requireUnchanged(memory);
-      return report;
+      return await this.#source.run(() => this.#readTaken(taken, checked));
     } finally {
       letGo();
     }
@@ -151,10 +154,7 @@ export class Checkpoint {
     const checked = checkReadAllOptions(options);
     this.#source.requireOpen();
     const chosen = this.#choose(checked);
-    const memory = new FreshMemory();
-    for (const tensor of chosen) memory.add(tensor, checkSlice(tensor, undefined));
-    const read = await this.#source.run(() => this.#reader.readFresh(memory, checked));
-    return new Map(chosen.map(({ name }, index) => [name, read[index]!]));
+    return await this.#source.run(() => this.#readChosen(chosen, checked));
   }
 
   /**
@@ -221,12 +221,37 @@ export class Checkpoint {
       : invalidArgument('the name of a tensor', 'a string', name);
   };
 
+  async #readTaken(taken: TakenTargets, options: ReadOptions): Promise<ReadReport> {
+    const slices = new TimeSlices();
+    const { wanted, memory, bytes } = await collectTargets(taken, this.#tensor, slices);
+    const targets = { targets: memory.sources as never[], targetKinds: memory.sourceKinds };
+    const report = await this.#reader.read({ wanted, bytes, memory: targets }, options, slices);
+    requireUnchanged(memory);
+    return report;
+  }
+
+  async #readChosen(chosen: readonly StoredTensor[], options: ReadOptions): Promise<Map<string, ReadTensor>> {
+    const slices = new TimeSlices();
+    const memory = new FreshMemory();
+    for (const [index, tensor] of chosen.entries()) {
+      memory.add(tensor, checkSlice(tensor, undefined));
+      if (index % tensorsBetweenChecks === 0 && slices.spent) await slices.pause();
+    }
+    const byName = new Map<string, ReadTensor>();
+    for (const [index, read] of (await this.#reader.readFresh(memory, options, slices)).entries()) {
+      byName.set(chosen[index]!.name, read);
+      if (index % tensorsBetweenChecks === 0 && slices.spent) await slices.pause();
+    }
+    return byName;
+  }
+
   #choose({ groups, names }: ReadAllOptions): StoredTensor[] {
     const { tensors } = this.#opened.stored;
     const chosen = names === undefined ? [...tensors.values()] : Array.from(new Set(listed(names, 'names')), this.#tensor);
     if (groups === undefined) return chosen;
     const wanted = new Set(listed(groups, 'groups'));
-    const known = new Map(Array.from(tensors.values(), ({ group }) => [group, true]));
+    const known = new Map<string, boolean>();
+    for (const { group } of tensors.values()) known.set(group, true);
     for (const group of wanted) {
       if (typeof (group as unknown) !== 'string') throw invalidArgument('the name of a group', 'a string', group);
       if (!known.has(group)) throw this.#notThere('group', group, known);
