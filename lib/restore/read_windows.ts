@@ -1,5 +1,6 @@
 import { forgetAbort, onAbort } from '../abort_listeners.js';
 import { binding, type LeaseHandle, type ReadResult, type ReadStart } from '../binding.js';
+import type { TimeSlices } from '../layout/time_slices.js';
 import type { Window } from './plan_windows.js';
 import { readError } from './read_error.js';
 import type { ReadSource } from './read_source.js';
@@ -21,6 +22,7 @@ export interface ReadJob {
   /** Whether chunks are hashed. */
   readonly hash: boolean;
   readonly signal: AbortSignal | undefined;
+  readonly slices: TimeSlices;
   /** Called for each window, in order, when it has been read; what it throws ends the job. */
   readonly onWindow: (window: Window, result: ReadResult) => void;
 }
@@ -115,7 +117,10 @@ class WindowRun {
     }
     this.#running.shift();
     await this.#add(result);
-    this.#job.onWindow(window, result);
+    const { onWindow, slices } = this.#job;
+    onWindow(window, result);
+    // Of small tensors, the next window has been read by now, and would be taken in the same turn.
+    if (slices.spent) await slices.pause();
   }
 
   async #add(result: ReadResult): Promise<void> {

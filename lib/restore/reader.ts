@@ -65,6 +65,7 @@ export class Reader {
       memory,
       hash: verified,
       signal,
+      slices,
       onWindow: (window, { digests }) => {
         if (verified) check.add(window, digests);
       },

@@ -119,6 +119,8 @@ export class ShardVerification {
     const takeFirst = async (): Promise<void> => {
       const { window, hashes } = ahead.shift()!;
       this.#take(window, await hashes);
+      // Of small tensors, the next window has been read by now, and would be taken in the same turn.
+      if (this.#slices.spent) await this.#slices.pause();
     };
     try {
       for (const window of cutWhole(this.#planned(), windowChunks, this.#isThere)) {
