@@ -6,7 +6,6 @@ import { keepCuda } from '../memory/cuda_memory.js';
 import { allocateLease, type Lease } from '../memory/lease.js';
 import { requireRoot } from '../store/arguments.js';
 import { invalidArgument, iterate, quote } from '../tensor/describe.js';
-import type { SourceTable } from '../tensor/source.js';
 import { TensorInfos } from './describe_tensors.js';
 import { FreshMemory } from './fresh_memory.js';
 import { openLatestStored, type PassedOver } from './latest.js';
@@ -128,8 +127,8 @@ export class Checkpoint {
   }
 
   /**
-   * Reads tensors, or slices of them, into memory of the caller's, whatever slices they were saved in. If it fails, the
-   * targets hold anything.
+   * Reads tensors, or slices of them, into memory of the caller's, whatever slices they were saved in. Their list is taken
+   * at the call, and checked as the event loop goes on. If it fails, the targets hold anything.
    * @throws {SnapshardError} what is wrong with the targets (`INVALID_ARGUMENT`, `DTYPE_MISMATCH`, `SHAPE_MISMATCH`);
    *   `NOT_FOUND` for a tensor, or a checkpoint, that is not there; `INCOMPLETE_TENSOR`; `CORRUPT`;
    *   `TARGET_DETACHED`; `CLOSED`
@@ -226,7 +225,8 @@ export class Checkpoint {
     const { wanted, memory, bytes } = await collectTargets(taken, this.#tensor, slices);
     const targets = { targets: memory.sources as never[], targetKinds: memory.sourceKinds };
     const report = await this.#reader.read({ wanted, bytes, memory: targets }, options, slices);
-    requireUnchanged(memory);
+    const changed = changedTarget(memory);
+    if (changed !== undefined) throw changed;
     return report;
   }
 
@@ -269,11 +269,6 @@ export class Checkpoint {
 
 function listed(names: Iterable<string>, option: string): Iterable<string> {
   return iterate(names, `\`${option}\``, 'a list of names');
-}
-
-function requireUnchanged(memory: SourceTable): void {
-  const changed = changedTarget(memory);
-  if (changed !== undefined) throw changed;
 }
 
 /**

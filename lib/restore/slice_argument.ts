@@ -25,8 +25,8 @@ function unknownProperties(name: string, unknown: readonly string[]): Error {
 }
 
 /**
- * That an argument is a slice, and none of something else, such as options. Objects of a class may have more in them than
- * a slice needs.
+ * That an argument is a slice, and none of something else, such as options. Objects of a class may have more in them
+ * than a slice needs.
  * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` naming what is unknown
  */
 export function requireSlice(name: string, slice: unknown): asserts slice is Partial<Slice> | undefined {

@@ -113,7 +113,11 @@ function piecesOf(memory: SourceTable, index: number): Piece[] {
  * @throws {SnapshardError} `INVALID_ARGUMENT`, `NOT_FOUND` (no such tensor), `DTYPE_MISMATCH`, `SHAPE_MISMATCH`,
  *   `TARGET_DETACHED`, `CLOSED` (disposed memory), naming the tensor
  */
-export async function collectTargets(taken: TakenTargets, tensorOf: TensorOf, slices: TimeSlices): Promise<TargetTable> {
+export async function collectTargets(
+  taken: TakenTargets,
+  tensorOf: TensorOf,
+  slices: TimeSlices,
+): Promise<TargetTable> {
   const collector = new TargetCollector(tensorOf, (value) => taken.cuda.get(value), slices);
   let count = 0;
   for (const { name, data, part } of taken) {

@@ -28,8 +28,8 @@ function copyList(list: unknown): unknown {
 }
 
 /**
- * The targets of a read as they are at the call: what their caller does to the lists afterwards changes nothing, nor does
- * it to dispose of device memory. Checking them can wait.
+ * The targets of a read as they are at the call: what their caller does to the lists afterwards changes nothing, nor
+ * does it to dispose of device memory. Checking them can wait.
  */
 export class TakenTargets {
   readonly cuda = new Map<object, CudaSource>();

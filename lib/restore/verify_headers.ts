@@ -13,7 +13,10 @@ const byPlace = ({ slice: left }: PlannedSlice, { slice: right }: PlannedSlice):
   left.begin - right.begin || left.end - right.end;
 
 /** For each file its slices, of which nobody wants anything, in the order in which they lie there. */
-export async function slicesByFile({ files, tensors }: StoredCheckpoint, slices: TimeSlices): Promise<PlannedSlice[][]> {
+export async function slicesByFile(
+  { files, tensors }: StoredCheckpoint,
+  slices: TimeSlices,
+): Promise<PlannedSlice[][]> {
   const byFile: PlannedSlice[][] = files.map(() => []);
   let count = 0;
   for (const tensor of tensors.values()) {
