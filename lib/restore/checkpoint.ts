@@ -127,8 +127,8 @@ export class Checkpoint {
   }
 
   /**
-   * Reads tensors, or slices of them, into memory of the caller's, whatever slices they were saved in. Their list is taken
-   * at the call, and checked as the event loop goes on. If it fails, the targets hold anything.
+   * Reads tensors, or slices of them, into memory of the caller's, whatever slices they were saved in. Their list is
+   * taken at the call, and checked as the event loop goes on. If it fails, the targets hold anything.
    * @throws {SnapshardError} what is wrong with the targets (`INVALID_ARGUMENT`, `DTYPE_MISMATCH`, `SHAPE_MISMATCH`);
    *   `NOT_FOUND` for a tensor, or a checkpoint, that is not there; `INCOMPLETE_TENSOR`; `CORRUPT`;
    *   `TARGET_DETACHED`; `CLOSED`

@@ -44,7 +44,10 @@ interface Running {
 }
 
 /** Of all targets, those that a window writes to: what native is given, it looks at. */
-function ownTargets({ copyTarget }: Window, { targets, targetKinds }: TargetMemory): TargetMemory & Pick<Window, 'copyTarget'> {
+function ownTargets(
+  { copyTarget }: Window,
+  { targets, targetKinds }: TargetMemory,
+): TargetMemory & Pick<Window, 'copyTarget'> {
   const own = new Map<number, number>();
   const renumbered = copyTarget.map((target) => {
     const known = own.get(target);
