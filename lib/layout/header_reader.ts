@@ -3,6 +3,7 @@ import { zeroOrigin } from '../tensor/shape.js';
 import { corrupt, type CountCheck, type HeaderEntry, readHeaderEntry } from './header_entry.js';
 import { JsonReader } from './json_reader.js';
 import { parseShardingInfo, shardingInfoName } from './sharding_info.js';
+import { sortInSlices } from './sliced_sort.js';
 import { TimeSlices } from './time_slices.js';
 
 /** Before the JSON: its length. */
@@ -78,11 +79,7 @@ async function readContent(json: Uint8Array, slices: TimeSlices, checkCount: Cou
   return { entries, metadata: metadata ?? new Map<string, string>() };
 }
 
-function inFileOrder(entries: ReadonlyMap<string, HeaderEntry>): HeaderEntry[] {
-  const order = [...entries.values()];
-  const sorted = order.every(({ begin }, index) => index === 0 || begin >= order[index - 1]!.end);
-  return sorted ? order : order.sort((left, right) => left.begin - right.begin || left.end - right.end);
-}
+const byPlace = (left: HeaderEntry, right: HeaderEntry): number => left.begin - right.begin || left.end - right.end;
 
 /** That the entries fill the file, from the end of the header on. */
 function checkPlaces(entries: readonly HeaderEntry[], dataBytes: number): void {
@@ -114,15 +111,17 @@ export async function parseHeader(
   if (json[0] !== openBrace) throw corrupt('Its header does not begin with "{": it is no safetensors file.');
   const headerBytes = lengthWordBytes + json.length;
   const { entries, metadata } = await readContent(json, slices, checkCount);
-  const ordered = inFileOrder(entries);
+  const ordered = await sortInSlices([...entries.values()], byPlace, slices);
   checkPlaces(ordered, fileBytes - headerBytes);
   // PyTorch takes an empty text for none.
   const text = metadata.get(shardingInfoName) ?? '';
   metadata.delete(shardingInfoName);
   const origins = text === '' ? undefined : await parseShardingInfo(text, entries, slices);
-  const tensors = ordered.map((entry): HeaderTensor => {
-    const origin = origins?.get(entry.name) ?? zeroOrigin(entry.shape.length);
-    return { ...entry, begin: headerBytes + entry.begin, end: headerBytes + entry.end, origin };
-  });
+  const tensors: HeaderTensor[] = [];
+  for (const { name, dtype, shape, begin, end } of ordered) {
+    const origin = origins?.get(name) ?? zeroOrigin(shape.length);
+    tensors.push({ name, dtype, shape, begin: headerBytes + begin, end: headerBytes + end, origin });
+    if (tensors.length % entriesBetweenChecks === 0 && slices.spent) await slices.pause();
+  }
   return { headerBytes, metadata, sharded: origins !== undefined, tensors };
 }

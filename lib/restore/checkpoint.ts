@@ -1,12 +1,12 @@
 import { binding } from '../binding.js';
 import { SnapshardError } from '../errors.js';
 import type { Metadata } from '../layout/metadata.js';
+import { TimeSlices } from '../layout/time_slices.js';
 import { keepCuda } from '../memory/cuda_memory.js';
 import { allocateLease, type Lease } from '../memory/lease.js';
 import { requireRoot } from '../store/arguments.js';
 import { invalidArgument, iterate, quote } from '../tensor/describe.js';
-import type { SourceTable } from '../tensor/source.js';
-import { describeTensors } from './describe_tensors.js';
+import { TensorInfos } from './describe_tensors.js';
 import { readSideFile } from './foreign_side_files.js';
 import { FreshMemory } from './fresh_memory.js';
 import { openLatestStored, type PassedOver } from './latest.js';
@@ -28,11 +28,15 @@ import {
 import { ReadSource } from './read_source.js';
 import type { ReadReport, ReadTensor, SideFileInfo, Slice, Targets, TensorInfo } from './read_types.js';
 import { Reader } from './reader.js';
+import { checkSlice, requireSlice } from './slice_argument.js';
 import type { CheckpointFormat, StoredTensor } from './stored.js';
 import { streamTensor } from './stream.js';
-import { changedTarget, checkSlice, collectTargets } from './targets.js';
+import { changedTarget, collectTargets } from './targets.js';
+import { TakenTargets } from './targets_taken.js';
 import { Verification } from './verification.js';
 import { firstDamage } from './verify.js';
+
+const tensorsBetweenChecks = 256;
 
 /**
  * An open checkpoint: what its manifests say, and its data when that is asked for. Reads may go on at once. What has
@@ -44,7 +48,7 @@ export class Checkpoint {
   readonly #opened: OpenedCheckpoint;
   readonly #source: ReadSource;
   readonly #reader: Reader;
-  #tensors: ReadonlyMap<string, TensorInfo> | undefined;
+  readonly #tensors: TensorInfos;
   #files: ReadonlyMap<string, SideFileInfo> | undefined;
 
   /** @internal made by {@link openCheckpoint} and {@link latestCheckpoint} */
@@ -53,6 +57,7 @@ export class Checkpoint {
     this.#opened = source.opened;
     this.#source = source;
     this.#reader = new Reader(source);
+    this.#tensors = new TensorInfos(source.opened.stored);
   }
 
   /** Absolute: of its directory, or of the lone file that it is. */
@@ -95,9 +100,8 @@ export class Checkpoint {
     return this.#opened.stored.metadata;
   }
 
-  /** By name. */
+  /** By name; each is put into words when it is first asked for. */
   get tensors(): ReadonlyMap<string, TensorInfo> {
-    this.#tensors ??= describeTensors(this.#opened.stored);
     return this.#tensors;
   }
 
@@ -115,6 +119,7 @@ export class Checkpoint {
   async read(name: string, slice?: Partial<Slice>, options?: ReadOptions): Promise<ReadTensor> {
     const checked = checkReadOptions(options, 'read');
     const tensor = this.#tensor(name);
+    requireSlice(tensor.name, slice);
     const memory = new FreshMemory();
     this.#source.requireOpen();
     memory.add(tensor, checkSlice(tensor, slice));
@@ -123,8 +128,8 @@ export class Checkpoint {
   }
 
   /**
-   * Reads tensors, or slices of them, into memory of the caller's, whatever slices they were saved in. If it fails, the
-   * targets hold anything.
+   * Reads tensors, or slices of them, into memory of the caller's, whatever slices they were saved in. Their list is
+   * taken at the call, and checked as the event loop goes on. If it fails, the targets hold anything.
    * @throws {SnapshardError} what is wrong with the targets (`INVALID_ARGUMENT`, `DTYPE_MISMATCH`, `SHAPE_MISMATCH`);
    *   `NOT_FOUND` for a tensor, or a checkpoint, that is not there; `INCOMPLETE_TENSOR`; `CORRUPT`;
    *   `TARGET_DETACHED`; `CLOSED`
@@ -132,13 +137,10 @@ export class Checkpoint {
   async readInto(targets: Targets, options?: ReadOptions): Promise<ReadReport> {
     const checked = checkReadOptions(options, 'readInto');
     this.#source.requireOpen();
-    const { wanted, memory, bytes } = collectTargets(targets, this.#tensor);
-    const request = { wanted, bytes, memory: { targets: memory.sources as never[], targetKinds: memory.sourceKinds } };
-    const letGo = keepCuda(memory.cudaSources.values());
+    const taken = new TakenTargets(targets);
+    const letGo = keepCuda(Array.from(taken.cuda.values(), ({ whole }) => whole));
     try {
-      const report = await this.#source.run(() => this.#reader.read(request, checked));
-      requireUnchanged(memory);
-      return report;
+      return await this.#source.run(() => this.#readTaken(taken, checked));
     } finally {
       letGo();
     }
@@ -152,10 +154,7 @@ export class Checkpoint {
     const checked = checkReadAllOptions(options);
     this.#source.requireOpen();
     const chosen = this.#choose(checked);
-    const memory = new FreshMemory();
-    for (const tensor of chosen) memory.add(tensor, checkSlice(tensor, undefined));
-    const read = await this.#source.run(() => this.#reader.readFresh(memory, checked));
-    return new Map(chosen.map(({ name }, index) => [name, read[index]!]));
+    return await this.#source.run(() => this.#readChosen(chosen, checked));
   }
 
   /**
@@ -222,12 +221,38 @@ export class Checkpoint {
       : invalidArgument('the name of a tensor', 'a string', name);
   };
 
+  async #readTaken(taken: TakenTargets, options: ReadOptions): Promise<ReadReport> {
+    const slices = new TimeSlices();
+    const { wanted, memory, bytes } = await collectTargets(taken, this.#tensor, slices);
+    const targets = { targets: memory.sources as never[], targetKinds: memory.sourceKinds };
+    const report = await this.#reader.read({ wanted, bytes, memory: targets }, options, slices);
+    const changed = changedTarget(memory);
+    if (changed !== undefined) throw changed;
+    return report;
+  }
+
+  async #readChosen(chosen: readonly StoredTensor[], options: ReadOptions): Promise<Map<string, ReadTensor>> {
+    const slices = new TimeSlices();
+    const memory = new FreshMemory();
+    for (const [index, tensor] of chosen.entries()) {
+      memory.add(tensor, checkSlice(tensor, undefined));
+      if (index % tensorsBetweenChecks === 0 && slices.spent) await slices.pause();
+    }
+    const byName = new Map<string, ReadTensor>();
+    for (const [index, read] of (await this.#reader.readFresh(memory, options, slices)).entries()) {
+      byName.set(chosen[index]!.name, read);
+      if (index % tensorsBetweenChecks === 0 && slices.spent) await slices.pause();
+    }
+    return byName;
+  }
+
   #choose({ groups, names }: ReadAllOptions): StoredTensor[] {
     const { tensors } = this.#opened.stored;
     const chosen = names === undefined ? [...tensors.values()] : Array.from(new Set(listed(names, 'names')), this.#tensor);
     if (groups === undefined) return chosen;
     const wanted = new Set(listed(groups, 'groups'));
-    const known = new Map(Array.from(tensors.values(), ({ group }) => [group, true]));
+    const known = new Map<string, boolean>();
+    for (const { group } of tensors.values()) known.set(group, true);
     for (const group of wanted) {
       if (typeof (group as unknown) !== 'string') throw invalidArgument('the name of a group', 'a string', group);
       if (!known.has(group)) throw this.#notThere('group', group, known);
@@ -245,11 +270,6 @@ export class Checkpoint {
 
 function listed(names: Iterable<string>, option: string): Iterable<string> {
   return iterate(names, `\`${option}\``, 'a list of names');
-}
-
-function requireUnchanged(memory: SourceTable): void {
-  const changed = changedTarget(memory);
-  if (changed !== undefined) throw changed;
 }
 
 /**

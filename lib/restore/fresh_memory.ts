@@ -1,5 +1,6 @@
 import { constants } from 'node:buffer';
 import { SnapshardError } from '../errors.js';
+import type { TimeSlices } from '../layout/time_slices.js';
 import { quote } from '../tensor/describe.js';
 import { tensorBytes } from '../tensor/shape.js';
 import { SourceKind } from '../tensor/source.js';
@@ -9,11 +10,7 @@ import type { ReadTensor } from './read_types.js';
 import type { ReadRequested } from './reader.js';
 import type { StoredTensor } from './stored.js';
 
-interface Fresh {
-  readonly tensor: StoredTensor;
-  readonly region: Region;
-  readonly buffer: ArrayBuffer;
-}
+const tensorsBetweenChecks = 256;
 
 function tooLarge({ name }: StoredTensor, bytes: number): SnapshardError {
   return new SnapshardError(
@@ -34,34 +31,35 @@ function allocate({ name }: StoredTensor, bytes: number): ArrayBuffer {
 
 /** Memory for what is read, made as it is asked for. */
 export class FreshMemory {
-  readonly #all: Fresh[] = [];
+  readonly #wanted: Wanted[] = [];
+  readonly #buffers: ArrayBuffer[] = [];
   #bytes = 0;
 
   /** @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` for more than one `ArrayBuffer` holds; `NO_MEMORY` */
-  add(tensor: StoredTensor, region: Region): void {
-    const bytes = tensorBytes(tensor.name, tensor.dtype, region.shape);
+  add(tensor: StoredTensor, { origin, shape }: Region): void {
+    const bytes = tensorBytes(tensor.name, tensor.dtype, shape);
     if (bytes > constants.MAX_LENGTH) throw tooLarge(tensor, bytes);
-    this.#all.push({ tensor, region, buffer: allocate(tensor, bytes) });
+    const target = this.#buffers.push(allocate(tensor, bytes)) - 1;
+    this.#wanted.push({ tensor, origin, shape, pieces: [{ begin: 0, end: bytes, target, offset: 0 }] });
     this.#bytes += bytes;
   }
 
   request(): ReadRequested {
     return {
-      wanted: this.#all.map(({ tensor, region, buffer }, target): Wanted => {
-        const pieces = [{ begin: 0, end: buffer.byteLength, target, offset: 0 }];
-        return { tensor, ...region, pieces };
-      }),
-      memory: {
-        targets: this.#all.map(({ buffer }) => buffer),
-        targetKinds: new Uint8Array(this.#all.length).fill(SourceKind.Buffer),
-      },
+      wanted: this.#wanted,
+      memory: { targets: this.#buffers, targetKinds: new Uint8Array(this.#buffers.length).fill(SourceKind.Buffer) },
       bytes: this.#bytes,
     };
   }
 
-  tensors(verified: boolean): ReadTensor[] {
-    return this.#all.map(({ tensor, region, buffer }) => {
-      return { dtype: tensor.dtype, shape: [...region.shape], data: new Uint8Array(buffer), verified };
-    });
+  /** What was read, in the order in which it was asked for. */
+  async tensors(verified: boolean, slices: TimeSlices): Promise<ReadTensor[]> {
+    const read: ReadTensor[] = [];
+    for (const [index, { tensor, shape }] of this.#wanted.entries()) {
+      if (index % tensorsBetweenChecks === 0 && slices.spent) await slices.pause();
+      const data = new Uint8Array(this.#buffers[index]!);
+      read.push({ dtype: tensor.dtype, shape: [...shape], data, verified });
+    }
+    return read;
   }
 }

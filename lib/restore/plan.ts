@@ -1,5 +1,7 @@
 import { SnapshardError } from '../errors.js';
 import { type Box, findFault } from '../layout/coverage.js';
+import { sortInSlices } from '../layout/sliced_sort.js';
+import { TimeSlices } from '../layout/time_slices.js';
 import { describe, quote } from '../tensor/describe.js';
 import { dtypeBits } from '../tensor/dtype.js';
 import { contains, elementsOf, intersection, type Region, regionText, RunCursor } from './boxes.js';
@@ -40,6 +42,8 @@ export interface PlannedRuns {
   readonly pieces: readonly Piece[];
 }
 
+const entriesBetweenChecks = 256;
+
 function boxOf({ origin, shape }: Region): Box {
   return origin.map((begin, dimension) => ({ begin, end: begin + shape[dimension]! }));
 }
@@ -74,32 +78,34 @@ function withoutCovered(found: readonly Found[]): Found[] {
 
 /** The slices that hold what is wanted, none of them in vain. */
 function findSlices(wanted: Wanted): readonly Found[] {
+  const holder = wanted.tensor.slices.find((slice) => contains(slice, wanted));
+  if (holder !== undefined) return [{ slice: holder, common: wanted }];
   const found: Found[] = [];
   let elements = 0;
   for (const slice of wanted.tensor.slices) {
     const common = intersection(slice, wanted);
     if (common === undefined) continue;
-    const size = elementsOf(common);
     found.push({ slice, common });
-    elements += size;
+    elements += elementsOf(common);
   }
-  const needed = elementsOf(wanted);
-  const first = found.find(({ slice }) => contains(slice, wanted));
-  if (first !== undefined) return [first];
   const boxes = found.map(({ common }) => boxOf(common));
   const gap = findFault(boxes, boxOf(wanted), 'only')?.box;
   if (gap !== undefined) throw incomplete(wanted, regionOf(gap));
-  return elements === needed ? found : withoutCovered(found);
+  return elements === elementsOf(wanted) ? found : withoutCovered(found);
 }
 
+const byPlace = ({ slice: left }: PlannedSlice, { slice: right }: PlannedSlice): number =>
+  left.file - right.file || left.begin - right.begin;
+
 /**
- * Which slices hold what is wanted, by file and place.
+ * Which slices hold what is wanted, by file and place. It gives way to the event loop.
  * @throws {SnapshardError} `ERR_SNAPSHARD_INCOMPLETE_TENSOR` naming the tensor and a range that no slice holds;
  *   `ERR_SNAPSHARD_SHAPE_MISMATCH` where elements narrower than a byte do not meet at whole bytes
  */
-export function planSlices(all: Iterable<Wanted>): PlannedSlice[] {
+export async function planSlices(all: readonly Wanted[], slices = new TimeSlices()): Promise<PlannedSlice[]> {
   const planned = new Map<StoredSlice, PlannedSlice>();
-  for (const wanted of all) {
+  for (const [index, wanted] of all.entries()) {
+    if (index % entriesBetweenChecks === 0 && slices.spent) await slices.pause();
     if (wanted.shape.includes(0)) continue;
     for (const { slice, common } of findSlices(wanted)) {
       const known = planned.get(slice);
@@ -107,10 +113,13 @@ export function planSlices(all: Iterable<Wanted>): PlannedSlice[] {
       else known.shares.push({ wanted, common });
     }
   }
+  const unsorted: PlannedSlice[] = [];
   for (const slice of planned.values()) {
     if (dtypeBits[slice.tensor.dtype] % 8 !== 0) runsOf(slice);
+    unsorted.push(slice);
+    if (unsorted.length % entriesBetweenChecks === 0 && slices.spent) await slices.pause();
   }
-  return [...planned.values()].sort((a, b) => a.slice.file - b.slice.file || a.slice.begin - b.slice.begin);
+  return await sortInSlices(unsorted, byPlace, slices);
 }
 
 /** The runs of bytes that are wanted of a slice, each share's by itself. */

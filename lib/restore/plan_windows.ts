@@ -15,7 +15,7 @@ export interface WindowLimits {
   readonly copies: number;
 }
 
-export const windowLimits: WindowLimits = { chunks: 2 ** 17, copies: 2 ** 18 };
+export const windowLimits: WindowLimits = { chunks: 2 ** 12, copies: 2 ** 18 };
 
 type Lists = Pick<
   ReadRequest,

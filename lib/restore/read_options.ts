@@ -74,6 +74,8 @@ const names = matching<Iterable<string>>(isIterable, 'a list of names').optional
 const chunkExpected = 'an integer from 1 MiB to 1 GiB';
 
 const readSchema = z.strictObject({ signal, verify });
+export const readOptionNames: readonly string[] = Object.keys(readSchema.shape);
+
 const readAllSchema = z.strictObject({ signal, verify, groups: names, names });
 const streamSchema = z.strictObject({
   signal,

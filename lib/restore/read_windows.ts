@@ -1,4 +1,6 @@
+import { forgetAbort, onAbort } from '../abort_listeners.js';
 import { binding, type LeaseHandle, type ReadResult, type ReadStart } from '../binding.js';
+import type { TimeSlices } from '../layout/time_slices.js';
 import type { Window } from './plan_windows.js';
 import { readError } from './read_error.js';
 import type { ReadSource } from './read_source.js';
@@ -20,6 +22,7 @@ export interface ReadJob {
   /** Whether chunks are hashed. */
   readonly hash: boolean;
   readonly signal: AbortSignal | undefined;
+  readonly slices: TimeSlices;
   /** Called for each window, in order, when it has been read; what it throws ends the job. */
   readonly onWindow: (window: Window, result: ReadResult) => void;
 }
@@ -40,6 +43,25 @@ interface Running {
   readonly start: ReadStart;
 }
 
+/** Of all targets, those that a window writes to: what native is given, it looks at. */
+function ownTargets(
+  { copyTarget }: Window,
+  { targets, targetKinds }: TargetMemory,
+): TargetMemory & Pick<Window, 'copyTarget'> {
+  const own = new Map<number, number>();
+  const renumbered = copyTarget.map((target) => {
+    const known = own.get(target);
+    if (known !== undefined) return known;
+    own.set(target, own.size);
+    return own.size - 1;
+  });
+  return {
+    copyTarget: renumbered,
+    targets: Array.from(own.keys(), (target) => targets[target]!),
+    targetKinds: Uint8Array.from(own.keys(), (target) => targetKinds[target]!),
+  };
+}
+
 /** Reads windows, one after the other, a few ahead. */
 class WindowRun {
   readonly #source: ReadSource;
@@ -55,7 +77,7 @@ class WindowRun {
   async run(): Promise<ReadTotals | undefined> {
     const { signal, windows } = this.#job;
     signal?.throwIfAborted();
-    signal?.addEventListener('abort', this.#abort);
+    onAbort(signal, this.#abort);
     try {
       for (const window of windows) {
         if (this.#running.length === windowsAhead) await this.#takeFirst();
@@ -67,7 +89,7 @@ class WindowRun {
       await this.#stop();
       throw error;
     } finally {
-      signal?.removeEventListener('abort', this.#abort);
+      forgetAbort(signal, this.#abort);
     }
   }
 
@@ -78,7 +100,7 @@ class WindowRun {
     signal?.throwIfAborted();
     const paths = window.files.map((file) => files[file]!.path);
     try {
-      const request = { ...window, ...memory, paths, followLinks: opened.followLinks, hash };
+      const request = { ...window, ...ownTargets(window, memory), paths, followLinks: opened.followLinks, hash };
       const start = binding.startRead(handle, opened.store.handle, request);
       start.done.catch(() => undefined);
       this.#running.push({ window, start });
@@ -98,7 +120,10 @@ class WindowRun {
     }
     this.#running.shift();
     await this.#add(result);
-    this.#job.onWindow(window, result);
+    const { onWindow, slices } = this.#job;
+    onWindow(window, result);
+    // Of small tensors, the next window has been read by now, and would be taken in the same turn.
+    if (slices.spent) await slices.pause();
   }
 
   async #add(result: ReadResult): Promise<void> {

@@ -1,3 +1,4 @@
+import { TimeSlices } from '../layout/time_slices.js';
 import { ChunkDigests } from './chunk_digests.js';
 import type { FreshMemory } from './fresh_memory.js';
 import { planSlices, type Wanted } from './plan.js';
@@ -50,16 +51,21 @@ export class Reader {
    * Resolves when all is in memory and compared.
    * @throws {SnapshardError} `INCOMPLETE_TENSOR`, `CORRUPT`, what the system said; or the signal's reason
    */
-  async read({ wanted, memory, bytes }: ReadRequested, options: ReadOptions): Promise<ReadReport> {
+  async read(
+    { wanted, memory, bytes }: ReadRequested,
+    options: ReadOptions,
+    slices = new TimeSlices(),
+  ): Promise<ReadReport> {
     const began_ms = performance.now();
     const { signal } = options;
     const verified = this.verifies(options);
     const check = new ReadCheck(this.#lists);
     const totals = await readWindows(this.#source, {
-      windows: cutWindows(planSlices(wanted)),
+      windows: cutWindows(await planSlices(wanted, slices)),
       memory,
       hash: verified,
       signal,
+      slices,
       onWindow: (window, { digests }) => {
         if (verified) check.add(window, digests);
       },
@@ -71,8 +77,8 @@ export class Reader {
   }
 
   /** As {@link Reader.read}, into memory that nobody else has seen. */
-  async readFresh(memory: FreshMemory, options: ReadOptions): Promise<ReadTensor[]> {
-    const { verified } = await this.read(memory.request(), options);
-    return memory.tensors(verified);
+  async readFresh(memory: FreshMemory, options: ReadOptions, slices = new TimeSlices()): Promise<ReadTensor[]> {
+    const { verified } = await this.read(memory.request(), options, slices);
+    return await memory.tensors(verified, slices);
   }
 }

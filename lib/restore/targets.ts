@@ -1,17 +1,17 @@
 import { SnapshardError } from '../errors.js';
-import { cudaOf } from '../memory/cuda_memory.js';
+import type { TimeSlices } from '../layout/time_slices.js';
 import { leaseOf } from '../memory/lease.js';
 import { describe, invalidArgument, quote } from '../tensor/describe.js';
-import { visitEntries } from '../tensor/entries.js';
 import { checkCarried } from '../tensor/normalize.js';
-import { copyDimensions, fillsGlobalShape, tensorBytes, zeroOrigin } from '../tensor/shape.js';
-import { changedMemory, type SourceTable } from '../tensor/source.js';
+import { tensorBytes } from '../tensor/shape.js';
+import { changedMemory, type CudaOf, type SourceTable } from '../tensor/source.js';
 import { SourceCollector } from '../tensor/source_collector.js';
 import type { Region } from './boxes.js';
 import type { Piece, Wanted } from './plan.js';
-import type { Slice, Targets } from './read_types.js';
+import { checkSlice } from './slice_argument.js';
 import type { StoredTensor } from './stored.js';
 import { checkApart } from './targets_apart.js';
+import type { TakenSlice, TakenTargets } from './targets_taken.js';
 
 /** Tensors by name; throws for one that is not there. */
 export type TensorOf = (name: unknown) => StoredTensor;
@@ -31,30 +31,10 @@ const usedAsTarget = {
 
 const sliceProperties = new Set(['data', 'origin', 'shape']);
 
-/**
- * Part of a tensor as a caller asked for it; all of it where nothing was asked.
- * @throws {SnapshardError} `INVALID_ARGUMENT`; `SHAPE_MISMATCH` for what does not lie in the tensor
- */
-export function checkSlice(tensor: StoredTensor, slice: Partial<Record<keyof Slice, unknown>> | undefined): Region {
-  const { name, shape: globalShape } = tensor;
-  if (slice !== undefined && (typeof slice !== 'object' || (slice as unknown) === null)) {
-    throw invalidArgument(`the slice of tensor ${quote(name)}`, '{ origin, shape }', slice);
-  }
-  if (slice === undefined || (slice.origin === undefined && slice.shape === undefined)) {
-    return { origin: zeroOrigin(globalShape.length), shape: globalShape };
-  }
-  const origin = copyDimensions(name, 'origin', slice.origin);
-  const shape = copyDimensions(name, 'shape', slice.shape);
-  fillsGlobalShape(name, { shape, globalShape, origin });
-  return { origin, shape };
-}
+const targetsBetweenChecks = 256;
 
-function isSliceTarget(target: unknown): target is Record<string, unknown> {
-  return typeof target === 'object' && target !== null && !ArrayBuffer.isView(target) && 'data' in target;
-}
-
-function checkProperties(name: string, target: object): void {
-  const unknownName = Object.keys(target).find((property) => !sliceProperties.has(property));
+function checkProperties(name: string, properties: readonly string[]): void {
+  const unknownName = properties.find((property) => !sliceProperties.has(property));
   if (unknownName === undefined) return;
   throw invalidArgument(`the target of tensor ${quote(name)}`, 'only the properties data, origin, shape', unknownName);
 }
@@ -62,38 +42,39 @@ function checkProperties(name: string, target: object): void {
 /** Gathers targets, tensor after tensor. */
 class TargetCollector {
   readonly #tensorOf: TensorOf;
-  readonly #collector = new SourceCollector(leaseOf, usedAsTarget, cudaOf);
+  readonly #slices: TimeSlices;
+  readonly #collector: SourceCollector;
   readonly #asked: { readonly tensor: StoredTensor; readonly region: Region }[] = [];
   #bytes = 0;
 
-  constructor(tensorOf: TensorOf) {
+  constructor(tensorOf: TensorOf, cudaOf: CudaOf, slices: TimeSlices) {
     this.#tensorOf = tensorOf;
+    this.#slices = slices;
+    this.#collector = new SourceCollector(leaseOf, usedAsTarget, cudaOf);
   }
 
-  add(name: unknown, target: unknown): void {
+  add(name: unknown, data: unknown, part: TakenSlice | undefined): void {
     const tensor = this.#tensorOf(name);
-    const isSlice = isSliceTarget(target);
-    if (isSlice) checkProperties(tensor.name, target);
-    const region = checkSlice(tensor, isSlice ? target : undefined);
+    if (part !== undefined) checkProperties(tensor.name, part.properties);
+    const region = checkSlice(tensor, part?.slice);
     const needed = tensorBytes(tensor.name, tensor.dtype, region.shape);
-    const given = this.#addData(tensor, isSlice ? target.data : target);
+    const given = this.#addData(tensor, data);
     if (given !== needed) throw wrongLength(tensor, region, needed, given);
     this.#collector.endTensor();
     this.#asked.push({ tensor, region });
     this.#bytes += needed;
   }
 
-  finish(): TargetTable {
+  async finish(): Promise<TargetTable> {
     const memory = this.#collector.finish();
-    const wanted = this.#asked.map(({ tensor, region }, index) => ({
-      tensor,
-      ...region,
-      pieces: piecesOf(memory, index),
-    }));
-    checkApart(
-      memory,
-      wanted.map(({ tensor }) => tensor.name),
-    );
+    const wanted: Wanted[] = [];
+    const names: string[] = [];
+    for (const [index, { tensor, region }] of this.#asked.entries()) {
+      wanted.push({ tensor, origin: region.origin, shape: region.shape, pieces: piecesOf(memory, index) });
+      names.push(tensor.name);
+      if (index % targetsBetweenChecks === 0 && this.#slices.spent) await this.#slices.pause();
+    }
+    await checkApart(memory, names, this.#slices);
     return { wanted, memory, bytes: this.#bytes };
   }
 
@@ -128,16 +109,23 @@ function piecesOf(memory: SourceTable, index: number): Piece[] {
 }
 
 /**
- * Checks the targets of a read.
+ * Checks the targets of a read, giving way to the event loop.
  * @throws {SnapshardError} `INVALID_ARGUMENT`, `NOT_FOUND` (no such tensor), `DTYPE_MISMATCH`, `SHAPE_MISMATCH`,
  *   `TARGET_DETACHED`, `CLOSED` (disposed memory), naming the tensor
  */
-export function collectTargets(targets: Targets, tensorOf: TensorOf): TargetTable {
-  const collector = new TargetCollector(tensorOf);
-  visitEntries(targets, { argument: 'targets', value: 'target' }, (name, target) => {
-    collector.add(name, target);
-  });
-  return collector.finish();
+export async function collectTargets(
+  taken: TakenTargets,
+  tensorOf: TensorOf,
+  slices: TimeSlices,
+): Promise<TargetTable> {
+  const collector = new TargetCollector(tensorOf, (value) => taken.cuda.get(value), slices);
+  let count = 0;
+  for (const { name, data, part } of taken) {
+    collector.add(name, data, part);
+    count += 1;
+    if (count % targetsBetweenChecks === 0 && slices.spent) await slices.pause();
+  }
+  return await collector.finish();
 }
 
 /** Tells whether JavaScript has detached or resized a target since it was checked. */

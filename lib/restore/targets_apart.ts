@@ -1,4 +1,6 @@
 import { SnapshardError } from '../errors.js';
+import { sortInSlices } from '../layout/sliced_sort.js';
+import type { TimeSlices } from '../layout/time_slices.js';
 import { quote } from '../tensor/describe.js';
 import { type SourceTable, SourceKind } from '../tensor/source.js';
 
@@ -11,10 +13,13 @@ interface Places {
   readonly begin: Float64Array;
 }
 
-function placeSources({ sources, sourceKinds, cudaSources }: SourceTable): Places {
+const entriesBetweenChecks = 1024;
+
+async function placeSources({ sources, sourceKinds, cudaSources }: SourceTable, slices: TimeSlices): Promise<Places> {
   const numbers = new Map<unknown, number>();
   const begin = new Float64Array(sources.length);
-  const memory = Uint32Array.from(sources, (source, index) => {
+  const memory = new Uint32Array(sources.length);
+  for (const [index, source] of sources.entries()) {
     // A lease is a number, which no buffer is equal to.
     let key: unknown = sourceKinds[index] === SourceKind.Shared ? (source as Uint8Array).buffer : source;
     const pointer = cudaSources.get(index)?.pointer;
@@ -23,10 +28,10 @@ function placeSources({ sources, sourceKinds, cudaSources }: SourceTable): Place
       begin[index] = Number(BigInt.asUintN(addressBits, pointer));
       key = `device ${pointer >> BigInt(addressBits)}`;
     }
-    const number = numbers.get(key) ?? numbers.size;
-    numbers.set(key, number);
-    return number;
-  });
+    memory[index] = numbers.get(key) ?? numbers.size;
+    numbers.set(key, memory[index]);
+    if (index % entriesBetweenChecks === 0 && slices.spent) await slices.pause();
+  }
   return { memory, begin };
 }
 
@@ -39,20 +44,20 @@ function overlap({ tensorSegments }: SourceTable, names: readonly string[], segm
 }
 
 /**
+ * Gives way to the event loop.
  * @param names the tensors of the table
  * @throws {SnapshardError} `ERR_SNAPSHARD_INVALID_ARGUMENT` where two targets share memory
  */
-export function checkApart(table: SourceTable, names: readonly string[]): void {
+export async function checkApart(table: SourceTable, names: readonly string[], slices: TimeSlices): Promise<void> {
   const { segmentSource, segmentOffset, segmentBytes } = table;
-  const { memory, begin } = placeSources(table);
+  const { memory, begin } = await placeSources(table, slices);
   const memoryOf = (segment: number): number => memory[segmentSource[segment]!]!;
   const beginOf = (segment: number): number => begin[segmentSource[segment]!]! + segmentOffset[segment]!;
-  const order = Uint32Array.from(segmentBytes, (_, segment) => segment);
   const ascending = (left: number, right: number): number =>
     memoryOf(left) - memoryOf(right) || beginOf(left) - beginOf(right);
-  // Mostly they are in order already.
-  if (order.some((segment) => segment > 0 && ascending(segment - 1, segment) > 0)) order.sort(ascending);
+  const order = await sortInSlices([...segmentBytes.keys()], ascending, slices);
   for (let index = 1; index < order.length; index += 1) {
+    if (index % entriesBetweenChecks === 0 && slices.spent) await slices.pause();
     const [before, segment] = [order[index - 1]!, order[index]!];
     if (memoryOf(before) !== memoryOf(segment)) continue;
     if (beginOf(before) + segmentBytes[before]! > beginOf(segment)) {

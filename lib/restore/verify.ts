@@ -1,4 +1,5 @@
 import { SnapshardError } from '../errors.js';
+import { TimeSlices } from '../layout/time_slices.js';
 import { ChunkDigests } from './chunk_digests.js';
 import { isGone } from './gone.js';
 import type { OpenedCheckpoint } from './open.js';
@@ -37,9 +38,10 @@ export async function verifyAll(
 ): Promise<VerifyReport> {
   signal?.throwIfAborted();
   const small = await verifySmallFiles(source, meter, signal);
-  const shards = new ShardVerification(source, lists, meter, signal);
+  const slices = new TimeSlices();
+  const shards = new ShardVerification(source, lists, { meter, signal, slices });
   await shards.run();
-  const damaged = [...small, ...shards.damaged, ...verifyCover(source)].sort(inOrder);
+  const damaged = [...small, ...shards.damaged, ...(await verifyCover(source, slices))].sort(inOrder);
   if (damaged.length > 0) await requireThere(source.opened);
   return {
     bytes: meter.doneBytes,

@@ -1,9 +1,13 @@
 import { type Box, findFault } from '../layout/coverage.js';
 import { manifestName } from '../layout/names.js';
+import type { TimeSlices } from '../layout/time_slices.js';
+import { sameDimensions, zeroOrigin } from '../tensor/shape.js';
 import { regionText } from './boxes.js';
 import type { ReadSource } from './read_source.js';
 import type { Damage } from './read_types.js';
 import type { StoredTensor } from './stored.js';
+
+const tensorsBetweenChecks = 256;
 
 function boxOf(origin: readonly number[], shape: readonly number[]): Box {
   return shape.map((size, dimension) => {
@@ -12,9 +16,17 @@ function boxOf(origin: readonly number[], shape: readonly number[]): Box {
   });
 }
 
+/** Whether the tensor lies in one piece, as mostly it does. */
+function isOneSlice({ shape, slices }: StoredTensor): boolean {
+  const [slice] = slices;
+  if (slice === undefined || slices.length > 1) return false;
+  return sameDimensions(slice.shape, shape) && sameDimensions(slice.origin, zeroOrigin(shape.length));
+}
+
 /** What of a tensor no slice holds, or two do; in what others wrote, slices may overlap. */
-function faultOf({ shape, slices }: StoredTensor, hasDigests: boolean): string | undefined {
-  if (shape.includes(0)) return undefined;
+function faultOf(tensor: StoredTensor, hasDigests: boolean): string | undefined {
+  const { shape, slices } = tensor;
+  if (isOneSlice(tensor) || shape.includes(0)) return undefined;
   const boxes = slices.filter((slice) => !slice.shape.includes(0)).map((slice) => boxOf(slice.origin, slice.shape));
   const fault = findFault(boxes, boxOf([], shape), hasDigests ? 'fault' : 'only');
   if (fault === undefined) return undefined;
@@ -24,10 +36,13 @@ function faultOf({ shape, slices }: StoredTensor, hasDigests: boolean): string |
 }
 
 /** Tensors that their slices do not make up. */
-export function verifyCover(source: ReadSource): Damage[] {
+export async function verifyCover(source: ReadSource, slices: TimeSlices): Promise<Damage[]> {
   const { stored } = source.opened;
   const damaged: Damage[] = [];
+  let checked = 0;
   for (const tensor of stored.tensors.values()) {
+    checked += 1;
+    if (checked % tensorsBetweenChecks === 0 && slices.spent) await slices.pause();
     const reason = faultOf(tensor, stored.hasDigests);
     if (reason === undefined) continue;
     const first = stored.files[tensor.slices[0]?.file ?? -1]?.path ?? manifestName;

@@ -1,3 +1,4 @@
+import { forgetAbort, onAbort } from '../abort_listeners.js';
 import { binding } from '../binding.js';
 import type { SnapshardError } from '../errors.js';
 import { digestBytes } from '../layout/format.js';
@@ -43,12 +44,12 @@ export class WindowHasher {
     this.#source = source;
     this.#meter = meter;
     this.#signal = signal;
-    signal?.addEventListener('abort', this.#abort);
+    onAbort(signal, this.#abort);
   }
 
   /** The last call. */
   end(): void {
-    this.#signal?.removeEventListener('abort', this.#abort);
+    forgetAbort(this.#signal, this.#abort);
   }
 
   async hash(window: Window): Promise<WindowHashes> {

@@ -1,6 +1,7 @@
 import { lstat, stat } from 'node:fs/promises';
 import { binding } from '../binding.js';
 import { digestBytes } from '../layout/format.js';
+import type { TimeSlices } from '../layout/time_slices.js';
 import type { ChunkDigests } from './chunk_digests.js';
 import type { PlannedSlice } from './plan.js';
 import { chunksOf, cutWhole, type Window } from './plan_windows.js';
@@ -9,8 +10,9 @@ import { ReadCheck, type Finding } from './read_check.js';
 import { readRanges } from './read_ranges.js';
 import type { ReadSource } from './read_source.js';
 import type { Damage } from './read_types.js';
+import { ShardDigests } from './shard_digests.js';
 import { WindowHasher, type WindowHashes } from './verify_hashes.js';
-import { type FileSlice, headerFault, slicesByFile } from './verify_headers.js';
+import { headerFault, slicesByFile } from './verify_headers.js';
 import type { VerifyMeter } from './verify_meter.js';
 
 /** Few enough that progress is seen, and that a part that cannot be read is soon found. */
@@ -20,13 +22,19 @@ const looksAtOnce = 16;
 
 /** What has been seen of one shard. */
 interface Shard {
-  readonly slices: readonly FileSlice[];
+  readonly slices: readonly PlannedSlice[];
   /** `undefined` where it is missing. */
   readonly lengthNow: number | undefined;
-  /** Of its chunks, those that could be read, in their order. */
-  readonly digests: Uint8Array[];
+  readonly digests: ShardDigests;
   /** Whether no damage of its tensors has been found. */
   intact: boolean;
+}
+
+/** What a check has from its caller. */
+export interface VerifyContext {
+  readonly meter: VerifyMeter;
+  readonly signal: AbortSignal | undefined;
+  readonly slices: TimeSlices;
 }
 
 /** Reads all shards, and compares headers, chunks and lengths. */
@@ -37,13 +45,15 @@ export class ShardVerification {
   readonly #source: ReadSource;
   readonly #meter: VerifyMeter;
   readonly #signal: AbortSignal | undefined;
+  readonly #slices: TimeSlices;
   readonly #check: ReadCheck;
   #shards: Shard[] = [];
 
-  constructor(source: ReadSource, lists: ChunkDigests, meter: VerifyMeter, signal: AbortSignal | undefined) {
+  constructor(source: ReadSource, lists: ChunkDigests, { meter, signal, slices }: VerifyContext) {
     this.#source = source;
     this.#meter = meter;
     this.#signal = signal;
+    this.#slices = slices;
     this.#check = new ReadCheck(lists);
   }
 
@@ -58,14 +68,16 @@ export class ShardVerification {
 
   async #measure(): Promise<void> {
     const { files, opened } = this.#source;
-    const byFile = slicesByFile(opened.stored);
+    const byFile = await slicesByFile(opened.stored, this.#slices);
     const measure = opened.followLinks ? stat : lstat;
     for (let first = 0; first < files.length; first += looksAtOnce) {
       const some = files.slice(first, first + looksAtOnce);
       const lengths = await Promise.all(some.map(({ path }) => lengthAt(this.#source.pathOf(path), measure)));
       for (const [index, lengthNow] of lengths.entries()) {
         const file = first + index;
-        this.#shards.push({ slices: byFile[file]!, lengthNow, digests: [], intact: true });
+        const slices = byFile[file]!;
+        const digests = new ShardDigests(chunksWithHeader(slices), (lengthNow ?? 0) < files[file]!.bytes);
+        this.#shards.push({ slices, lengthNow, digests, intact: true });
         this.#compareLength(file);
       }
     }
@@ -96,8 +108,8 @@ export class ShardVerification {
     const range = { path: stored.path, begin: 0, bytes: stored.headerBytes };
     const [header] = await this.#meter.count(range.bytes, readRanges(this.#source, [range], this.#signal));
     this.chunks += 1;
-    if (hasDigests) shard.digests.push(Buffer.from(binding.digest(header!), 'hex'));
-    const fault = await headerFault(header!, stored, shard.slices, format === 'snapshard');
+    if (hasDigests) shard.digests.addHeader(Buffer.from(binding.digest(header!), 'hex'));
+    const fault = await headerFault(header!, stored, shard.slices, format === 'snapshard', this.#slices);
     if (fault !== undefined) this.#add(file, 0, stored.headerBytes, `the header: ${fault}`);
   }
 
@@ -107,6 +119,8 @@ export class ShardVerification {
     const takeFirst = async (): Promise<void> => {
       const { window, hashes } = ahead.shift()!;
       this.#take(window, await hashes);
+      // Of small tensors, the next window has been read by now, and would be taken in the same turn.
+      if (this.#slices.spent) await this.#slices.pause();
     };
     try {
       for (const window of cutWhole(this.#planned(), windowChunks, this.#isThere)) {
@@ -123,9 +137,7 @@ export class ShardVerification {
   }
 
   *#planned(): Generator<PlannedSlice, void, undefined> {
-    for (const { slices } of this.#shards) {
-      for (const { tensor, slice } of slices) yield { tensor, slice, shares: [] };
-    }
+    for (const { slices } of this.#shards) yield* slices;
   }
 
   readonly #isThere = (file: number, end: number): boolean => end <= (this.#shards[file]!.lengthNow ?? 0);
@@ -135,13 +147,14 @@ export class ShardVerification {
     for (const { chunk, reason } of unreadable) {
       const { tensor, slice } = window.slices[chunk]!;
       this.#add(slice.file, window.chunkOffset[chunk]!, window.chunkBytes[chunk]!, reason, tensor.name);
+      this.#shards[slice.file]!.digests.miss();
     }
     this.chunks += window.slices.length - failed.size;
     if (!this.#source.opened.stored.hasDigests) return;
     const kept = [...window.slices.keys()].filter((chunk) => !failed.has(chunk));
     for (const chunk of kept) {
       const own = digests.subarray(chunk * digestBytes, (chunk + 1) * digestBytes);
-      this.#shards[window.slices[chunk]!.slice.file]!.digests.push(own);
+      this.#shards[window.slices[chunk]!.slice.file]!.digests.add(own);
     }
     if (failed.size === 0) this.#check.add(window, digests);
     else this.#check.add(pick(window, kept), pickDigests(digests, kept));
@@ -158,19 +171,16 @@ export class ShardVerification {
   async #compareFile(file: number): Promise<void> {
     const stored = this.#source.files[file]!;
     const shard = this.#shards[file]!;
-    const { slices, digests } = shard;
-    const chunks = slices.reduce((count, { slice }) => count + chunksOf(slice), 1);
-    const header = digests[0];
-    if (header === undefined || (shard.lengthNow ?? 0) < stored.headerBytes) return;
-    if (digests.length === chunks && binding.digest(Buffer.concat(digests)) === stored.digest) return;
+    const { header, complete, digest } = shard.digests;
+    if (header === undefined || digest === stored.digest) return;
     if (this.#damagedAt(file, 0)) return;
     const reason = 'the header is not what was saved';
-    if (shard.intact && digests.length === chunks) {
+    if (shard.intact && complete) {
       this.#add(file, 0, stored.headerBytes, reason);
       return;
     }
     const { path, offset } = stored.chunkDigests!;
-    const range = { path, begin: offset, bytes: chunks * digestBytes };
+    const range = { path, begin: offset, bytes: chunksWithHeader(shard.slices) * digestBytes };
     const [list] = await readRanges(this.#source, [range], this.#signal).catch(() => [new Uint8Array()]);
     // Damaged digests are listed by themselves.
     if (binding.digest(list!) !== stored.digest) return;
@@ -186,6 +196,12 @@ export class ShardVerification {
     if (tensor !== undefined) this.#shards[file]!.intact = false;
     this.damaged.push({ file: this.#source.files[file]!.path, offset, bytes, tensor, reason });
   }
+}
+
+/** Of a file, from its slices as they lie there. */
+function chunksWithHeader(slices: readonly PlannedSlice[]): number {
+  const last = slices.at(-1)?.slice;
+  return last === undefined ? 1 : last.firstChunk + chunksOf(last);
 }
 
 function pick({ slices, chunkIndex }: Window, kept: readonly number[]): Pick<Window, 'slices' | 'chunkIndex'> {

@@ -1,3 +1,4 @@
+import { forgetAbort, onAbort } from '../abort_listeners.js';
 import type { Interruption } from '../store/protocol.js';
 import { quietDeferred, type Deferred } from './deferred.js';
 
@@ -15,7 +16,7 @@ export class Interrupt implements Interruption {
   constructor(signal: AbortSignal | undefined, onInterrupt: () => void) {
     this.#signal = signal;
     this.#onInterrupt = onInterrupt;
-    signal?.addEventListener('abort', this.#onAbort);
+    onAbort(signal, this.#onAbort);
   }
 
   /** Stops the save for a failure of its own. */
@@ -39,7 +40,7 @@ export class Interrupt implements Interruption {
   /** From here on the caller cannot stop it any more. */
   ignoreSignal(): void {
     this.#abortable = false;
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    forgetAbort(this.#signal, this.#onAbort);
   }
 
   /** Throws the reason, if there is one. */

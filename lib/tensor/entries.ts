@@ -13,7 +13,7 @@ function isIterable(value: object): value is Iterable<unknown> {
 }
 
 /** A record is a plain object: a promise or a date has no entries, and must not pass for an empty checkpoint. */
-function isRecord(value: object): value is Record<string, unknown> {
+export function isRecord(value: object): value is Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || (typeof prototype === 'object' && Object.getPrototypeOf(prototype) === null);
 }

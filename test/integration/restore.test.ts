@@ -1,4 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import {
   type Checkpoint,
   CheckpointWriter,
@@ -81,11 +83,39 @@ describe('an open checkpoint', () => {
     if (value !== undefined) await expect(checkpoint.read('page', value as never)).rejects.toEqual(refused);
   });
 
+  it('takes for a slice only what is one', async () => {
+    const signal = new AbortController().signal;
+    const refused: [slice: unknown, message: RegExp][] = [
+      [{ signal }, /`signal` in the slice of tensor "page": options come third/],
+      [{ verify: false }, /options come third, as in read\(name, undefined, \{ verify \}\)/],
+      [{ offset: [0], lenght: [3] }, /`offset`, `lenght` .* misspelt/],
+      [{ data: new Uint8Array(12), origin: [0], shape: [3] }, /`data`/],
+      [new Float32Array(3), /\{ origin, shape \}.*an instance of Float32Array/],
+      [[0, 3], /an array of|\[0, 3\]/],
+      [signal, /an instance of AbortSignal/],
+    ];
+    for (const [slice, message] of refused) {
+      const error = expect.objectContaining({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT', message: expect.stringMatching(message) as string }) as Error;
+      await expect(checkpoint.read('page', slice as never)).rejects.toEqual(error);
+    }
+    class Rows {
+      readonly rank = 1;
+      get origin(): number[] {
+        return [4];
+      }
+      get shape(): number[] {
+        return [3];
+      }
+    }
+    expect((await checkpoint.read('page', new Rows())).shape).toEqual([3]);
+    expect((await checkpoint.read('page', checkpoint.tensors.get('page')!.slices[0])).shape).toEqual([1024]);
+    expect((await checkpoint.read('page', {})).shape).toEqual([1024]);
+  });
+
   it('is told of in lists that are the caller\'s to change', async () => {
     const other = await openCheckpoint(checkpoint.path);
     const page = other.tensors.get('page') as unknown as { shape: unknown[]; slices: { origin: unknown[]; shape: unknown[] }[] };
     for (const list of [page.shape, page.slices[0]!.origin, page.slices[0]!.shape]) list.splice(0, 1, 'x', -5);
-    (other.tensors as Map<string, unknown>).delete('chunks');
     (other.files as Map<string, unknown>).clear();
     expectEqual('page', (await other.read('page')).data);
     expectEqual('chunks', (await other.read('chunks')).data);
@@ -230,6 +260,19 @@ describe('reads', () => {
     const names = [...tensors.keys()];
     const reads = await Promise.all([...names, ...names].map((name) => checkpoint.read(name)));
     for (const [index, { data }] of reads.entries()) expectEqual(names[index % names.length]!, data);
+  });
+
+  it('share a signal, however many they are, and leave nothing on it', async () => {
+    const warned: Error[] = [];
+    const onWarning = (warning: Error): unknown => warned.push(warning);
+    process.on('warning', onWarning);
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 20 }, () => checkpoint.read('chunks', {}, { signal })));
+    await Promise.all(Array.from({ length: 20 }, () => checkpoint.verify({ signal })));
+    await setImmediate();
+    process.off('warning', onWarning);
+    expect(warned).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('are aborted by their signal, and reject with its reason', async () => {

@@ -182,8 +182,13 @@ export function execute(window: Window, files: readonly Buffer[], targets: reado
 }
 
 /** Reads regions as a checkpoint does, but from memory. */
-export function readAll(stored: Stored, wanted: readonly Wanted[], memory: Memory, limits?: WindowLimits): Window[] {
-  const windows = [...cutWindows(planSlices(wanted), limits)];
+export async function readAll(
+  stored: Stored,
+  wanted: readonly Wanted[],
+  memory: Memory,
+  limits?: WindowLimits,
+): Promise<Window[]> {
+  const windows = [...cutWindows(await planSlices(wanted), limits)];
   for (const window of windows) execute(window, stored.files, memory.targets);
   return windows;
 }

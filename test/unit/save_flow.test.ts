@@ -180,4 +180,29 @@ describe('abort', () => {
     await writer.save({ step: 1, tensors }, { signal: controller.signal });
     expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
   });
+
+  it('shares the signal of other saves, twenty at once, and leaves nothing on it', async () => {
+    const warned: Error[] = [];
+    const onWarning = (warning: Error): unknown => warned.push(warning);
+    process.on('warning', onWarning);
+    const { signal } = new AbortController();
+    const saves = Array.from({ length: 20 }, (_, step) => writer.save({ step, tensors }, { signal }));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await Promise.all(saves);
+    process.off('warning', onWarning);
+    expect(warned).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('is aborted with all others that share its signal, until each has ended', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    await writer.save({ step: 1, tensors }, { signal });
+    fake.onOpen = () => undefined;
+    const saves = [2, 3, 4].map((step) => writer.save({ step, tensors }, { signal }));
+    controller.abort();
+    const settled = await Promise.allSettled(saves);
+    expect(settled.map((each) => each.status === 'rejected' && each.reason === signal.reason)).toEqual([true, true, true]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
 });
