@@ -17,7 +17,9 @@
 # nothing else on the machine sees them, and nothing is left. Two mounts belong to two clients, each with a network
 # namespace and a host name of its own: they share no cache, no lock and no connection. (`nosharecache` alone would give
 # two caches to one client, and would not be a default.)
-# The launcher must allow for the time. It prints a table and ends with `N passed, N failed`. CI does not run it: it has
+# The launcher must allow for the time. User-mode Linux ends processes of which it cannot map all pages: before it,
+# `sysctl -w vm.max_map_count=4000000` on the host.
+# It prints a table and ends with `N passed, N failed`. CI does not run it: it has
 # no kernel for it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
