@@ -1,3 +1,6 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 /** A tensor, or part of one, of one byte an element. */
 export interface ForeignSlice {
   shape: number[];
@@ -23,4 +26,13 @@ export function shard(tensors: Record<string, ForeignSlice>, metadata?: Record<s
   const word = Buffer.alloc(8);
   word.writeBigUInt64LE(BigInt(json.length));
   return Buffer.concat([word, json, Buffer.alloc(position)]);
+}
+
+/** Makes a folder of files by name: bytes, or what is written as JSON. */
+export function writeFolder(folder: string, files: Record<string, Buffer | object>): string {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, contents] of Object.entries(files)) {
+    writeFileSync(join(folder, name), Buffer.isBuffer(contents) ? contents : JSON.stringify(contents));
+  }
+  return folder;
 }

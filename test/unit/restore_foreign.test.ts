@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as v8 from 'node:v8';
 import fc from 'fast-check';
@@ -8,7 +8,7 @@ import type { SnapshardError } from '../../lib/errors.js';
 import { openStored } from '../../lib/restore/open.js';
 import type { StoredCheckpoint } from '../../lib/restore/stored.js';
 import { disk } from '../support/disk_binding.js';
-import { shard } from '../support/foreign_shard.js';
+import { shard, writeFolder } from '../support/foreign_shard.js';
 import { useRoot } from '../support/root.js';
 
 vi.mock('../../lib/binding.js', () => import('../support/disk_binding.js'));
@@ -24,13 +24,7 @@ const root = useRoot();
 const at = (...names: string[]): string => join(root.path, ...names);
 const indexName = 'model.safetensors.index.json';
 
-function write(files: Record<string, Buffer | object>, folder = 'folder'): string {
-  mkdirSync(at(folder), { recursive: true });
-  for (const [name, contents] of Object.entries(files)) {
-    writeFileSync(at(folder, name), Buffer.isBuffer(contents) ? contents : JSON.stringify(contents));
-  }
-  return at(folder);
-}
+const write = (files: Record<string, Buffer | object>, folder = 'folder'): string => writeFolder(at(folder), files);
 
 async function open(path: string): Promise<StoredCheckpoint> {
   const { store, stored, followLinks } = await openStored(path);

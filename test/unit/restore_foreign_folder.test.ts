@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { openStored } from '../../lib/restore/open.js';
 import type { StoredCheckpoint } from '../../lib/restore/stored.js';
 import { disk } from '../support/disk_binding.js';
-import { shard } from '../support/foreign_shard.js';
+import { shard, writeFolder } from '../support/foreign_shard.js';
 import { useRoot } from '../support/root.js';
 
 vi.mock('../../lib/binding.js', () => import('../support/disk_binding.js'));
@@ -13,13 +13,7 @@ vi.mock('../../lib/binding.js', () => import('../support/disk_binding.js'));
 const root = useRoot();
 const at = (...names: string[]): string => join(root.path, ...names);
 
-function write(files: Record<string, Buffer | object>, folder = 'folder'): string {
-  mkdirSync(at(folder), { recursive: true });
-  for (const [name, contents] of Object.entries(files)) {
-    writeFileSync(at(folder, name), Buffer.isBuffer(contents) ? contents : JSON.stringify(contents));
-  }
-  return at(folder);
-}
+const write = (files: Record<string, Buffer | object>, folder = 'folder'): string => writeFolder(at(folder), files);
 
 async function open(path: string): Promise<StoredCheckpoint> {
   const { store, stored } = await openStored(path);
