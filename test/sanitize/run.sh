@@ -77,9 +77,9 @@ prove() {
 }
 
 # Left out: what measures its own memory, what trains in JavaScript for minutes, what is about disks that the add-on does
-# not see, a process without /proc, in which no sanitizer starts, and system calls refused by a library that is loaded
-# before all others, which a sanitizer's runtime must be itself.
-default_arguments=(--project integration --project faults --testNamePattern '^(?!.*(with no /proc|is not heard))'
+# not see, a process without /proc or descriptors, which a sanitizer needs itself, and system calls refused by a library
+# that is loaded before all others, which a sanitizer's runtime must be itself.
+default_arguments=(--project integration --project faults --testNamePattern '^(?!.*(with no /proc|that are all taken|is not heard))'
   --exclude '**/integration/{restore_memory,restore_hostile,example}.test.ts'
   --exclude '**/integration/{tune,report}_*.test.ts' --exclude '**/faults/{power,soak_calls}.test.ts')
 
