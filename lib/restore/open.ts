@@ -22,6 +22,8 @@ import type { StoredCheckpoint } from './stored.js';
 const shardSuffix = '.safetensors';
 const indexSuffix = indexName('');
 const tailBytes = 64;
+/** Looks, after which what a server takes back all the time is an error. */
+const staleMax = 3;
 const sealPattern = /,"digest":"[0-9a-f]{32}"}\n$/;
 
 /** A checkpoint of which all but the data has been read and checked. */
@@ -116,6 +118,17 @@ export function openOwn(root: NativeStore, name: string): Promise<OpenedCheckpoi
   return readFrom(root.openBelow(name), async (store) => ({ path: store.root, followLinks: false, stored: await readOwn(store) }));
 }
 
+/** A server may take a handle back because something was removed, or another has its place: the next look tells. */
+async function openDirectory(path: string, staleLeft: number): Promise<OpenedCheckpoint> {
+  try {
+    const opening = NativeStore.open(path, 'use', 'the checkpoint');
+    return await readFrom(opening, async (store) => ({ path, ...(await readDirectory(store)) }));
+  } catch (error) {
+    if (staleLeft === 0 || !hasErrno(error, 'ESTALE')) throw error;
+    return openDirectory(path, staleLeft - 1);
+  }
+}
+
 /**
  * Opens what is there: a checkpoint of our own; a safetensors file; a folder of those, with an index (also by the path
  * of that index) or without, from Hugging Face or PyTorch DCP.
@@ -130,9 +143,7 @@ export async function openStored(path: string): Promise<OpenedCheckpoint> {
   }
   const absolute = resolve(path);
   const lone = await isFile(absolute);
-  if (!lone) {
-    return readFrom(NativeStore.open(absolute, 'use', 'the checkpoint'), async (store) => ({ path: absolute, ...(await readDirectory(store)) }));
-  }
+  if (!lone) return openDirectory(absolute, staleMax);
   const name = basename(absolute);
   return readFrom(NativeStore.open(dirname(absolute), 'use', 'the folder of the checkpoint'), async (store) => {
     const stored = await readFile(store, name);

@@ -107,8 +107,10 @@ Napi::Value close_store(const Napi::CallbackInfo& info) {
   store->closing = true;
   Napi::Promise promise;
   const uint64_t id = environment->open_promise(env, promise);
-  // Behind all calls made before; the thread is idle when JavaScript hears of it.
-  store->thread.post([environment, handle, id](Directory*) {
+  // Behind all calls made before; the thread is idle when JavaScript hears of it. The directory is closed by then:
+  // others may still hold the store for a moment.
+  store->thread.post([environment, handle, id](Directory* directory) {
+    if (directory != nullptr) *directory = Directory();
     environment->queue->post([environment, handle, id](Napi::Env js) {
       environment->end_store(handle);
       environment->resolve(js, id, js.Undefined());

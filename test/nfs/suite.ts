@@ -55,7 +55,7 @@ function trialOf(version: Version, place: string): Trial {
 
 /** The integration tests on a mount with default options. `SNAPSHARD_NFS_FILES` names some of them. */
 export function suite(): Part {
-  const exported = new Export({ bytes: 2 ** 30 });
+  const exported = new Export({ bytes: 2 ** 31 });
   const versions = ['4.2', '3'] as const;
   return {
     trials: versions.map((version) => trialOf(version, exported.mount(1, version))),

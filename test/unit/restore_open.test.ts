@@ -5,6 +5,7 @@ import { openStored, type OpenedCheckpoint } from '../../lib/restore/open.js';
 import type { StoredCheckpoint } from '../../lib/restore/stored.js';
 import { readShard } from '../support/read_back.js';
 import { disk } from '../support/disk_binding.js';
+import { nativeError } from '../support/fake_binding.js';
 import { useRoot } from '../support/root.js';
 import { seal, writeCheckpoint, xxh3 } from '../support/stored_checkpoint.js';
 
@@ -66,6 +67,22 @@ afterEach(() => {
 });
 
 describe('a checkpoint of our own', () => {
+  it('of which a server takes handles back is opened anew; one that is gone is not found', async () => {
+    const stale = (removed: boolean, times: number): void => {
+      disk.before = (call, path) => {
+        if (call !== 'list' || !path.endsWith('ranks') || times-- <= 0) return;
+        if (removed) rmSync(at('step'), { recursive: true });
+        throw nativeError('system', 'ESTALE', 'readdir', 'ranks');
+      };
+    };
+    stale(false, 2);
+    expect((await open(at('step'))).step).toBe(12);
+    stale(false, 100);
+    expect(await refusal(at('step'), 'ERR_SNAPSHARD_IO')).toContain('ESTALE');
+    stale(true, 100);
+    expect(await refusal(at('step'), 'ERR_SNAPSHARD_NOT_FOUND')).toContain('does not exist');
+  });
+
   it('opens with all that its manifests say', async () => {
     const stored = await open(at('step'));
     expect(stored).toMatchObject({ format: 'snapshard', hasDigests: true, step: 12, worldSize: 2, metadata });
