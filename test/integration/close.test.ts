@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setImmediate } from 'node:timers/promises';
 import { capabilities, CheckpointWriter, type FailedMessage } from 'snapshard';
 import { describe, expect, it } from 'vitest';
 import { MiB, randomBytes } from '../support/bytes.js';
@@ -45,6 +46,8 @@ describe('close', () => {
     writer.save({ step: 1, tensors: { data: randomBytes(20 * MiB) } });
     await writer.save({ step: 2, tensors: {} });
     await expect(writer.close()).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_STEP_EXISTS' });
+    // Its caller has had until the next turn of the event loop to take it up.
+    await setImmediate();
     unsubscribe('snapshard:save:failed', listen);
     expect(messages).toMatchObject([{ root: root.path, step: 1, error: { code: 'ERR_SNAPSHARD_STEP_EXISTS' } }]);
   });
