@@ -86,11 +86,11 @@ Napi::Value open_store_below(const Napi::CallbackInfo& info) {
   Napi::Promise promise;
   const NewStore opening = begin_store(info.Env(), store, promise);
   parent->thread.post([opening, store, path](Directory* outer) {
-    const auto opened = std::make_shared<Directory>();
+    auto opened = std::make_shared<Directory>();
     Status status =
         outer != nullptr ? opened->open_in(*outer, path) : Status::failure(Failure::kClosed, "the store is closed");
     if (!status.ok()) return opening.settle(std::move(status));
-    store->thread.post([opening, opened](Directory* directory) {
+    store->thread.post([opening, opened = std::move(opened)](Directory* directory) {
       if (directory == nullptr) return opening.settle(Status::failure(Failure::kClosed, "closed"));
       *directory = std::move(*opened);
       opening.settle({});
