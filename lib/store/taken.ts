@@ -44,7 +44,9 @@ function isAtOrBelow(directory: string, path = ''): boolean {
 function rootGone(root: string, cause: SnapshardError): SnapshardError {
   const { errno, syscall } = cause;
   const said = errno === undefined ? '' : ` (${errno} from ${syscall})`;
-  const message = `${root} was deleted, or replaced, since this writer opened it${said}: open another writer on what is there now.`;
+  // A server that is about to go may say so of what is there.
+  const passing = errno === 'ESTALE' ? ', or try again, should the server have been restarted' : '';
+  const message = `${root} was deleted, or replaced, since this writer opened it${said}: open another writer on what is there now${passing}.`;
   const details = { ...(errno !== undefined && { errno }), ...(syscall !== undefined && { syscall }) };
   return new SnapshardError('ERR_SNAPSHARD_NOT_FOUND', message, { cause, path: root, ...details });
 }

@@ -66,6 +66,8 @@ async function refuseAt(moment: Moment, act: Act): Promise<Answer<unknown>> {
 }
 
 const lost = ['EIO', 'ETIMEDOUT'];
+/** A server that goes may call what is there stale, as if it were deleted. */
+const lostForNow = [...lost, 'ESTALE'];
 
 const softSaves = overAll('server away in a save, soft mount: a coded error, then usable', ['async', 'sync'], (version, exporting) =>
   withSetting(
@@ -78,8 +80,9 @@ const softSaves = overAll('server away in a save, soft mount: a coded error, the
         const answer = await refuseAt(moment, saving(saver!, 2 * index));
         // It may have been too late.
         if (moment === publishing && answer.error === undefined) continue;
-        const { code, errno } = errorOf(answer, 'IO', ...(moment === publishing ? ['DURABILITY_UNKNOWN'] : []));
-        assert(lost.includes(errno ?? ''), `${moment.name}: ${code} of ${errno}`);
+        const codes = ['NOT_FOUND', ...(moment === publishing ? ['DURABILITY_UNKNOWN'] : [])];
+        const { code, errno } = errorOf(answer, 'IO', ...codes);
+        assert(lostForNow.includes(errno ?? ''), `${moment.name}: ${code} of ${errno}`);
         told.push(`${moment.name}: ${errno}`);
         resultOf(await saver!.save({ step: 2 * index + 1, bytes }));
       }
