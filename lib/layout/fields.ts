@@ -5,7 +5,7 @@ import type { ListedFile } from './manifest.js';
 const digestPattern = new RegExp(`^[0-9a-f]{${digestDigits}}$`);
 const noncePattern = /^[0-9a-z]{1,64}$/;
 
-/** Of a file that a manifest lists: more than one array, or one string, can hold of it. */
+/** Of a file that a manifest lists. No save makes a longer one, and no reader is made to take one whole. */
 export const listedBytesMax = 2 ** 32;
 
 /**

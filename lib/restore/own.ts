@@ -10,7 +10,7 @@ import type { Store } from '../store/store.js';
 import { describe, quote } from '../tensor/describe.js';
 import { Gathering } from './gather.js';
 import { isGone, isThere } from './gone.js';
-import { readRankManifests } from './manifest_files.js';
+import { readRankManifests } from './rank_manifest_files.js';
 import type { StoredCheckpoint, StoredSideFile } from './stored.js';
 
 function corrupt(message: string): SnapshardError {

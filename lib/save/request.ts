@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SnapshardError } from '../errors.js';
+import { listedBytesMax } from '../layout/fields.js';
 import { metadataText, type Metadata } from '../layout/metadata.js';
 import { validateSideFileName } from '../layout/names.js';
 import { matching, validate } from '../options/validate.js';
@@ -23,7 +24,7 @@ export interface SaveRequest {
   /** Facts about the checkpoint, kept in its manifest; whatever JSON holds. Read at the call. Of several ranks, rank 0's. */
   metadata?: Metadata | undefined;
   /**
-   * Side files (configuration, tokenizer, loader state) by name. Copied at the call. What several ranks bring under one
+   * Side files (configuration, tokenizer, loader state) by name, of at most 4 GiB each. Copied at the call. What several ranks bring under one
    * name must be equal.
    */
   files?: SideFiles | undefined;
@@ -129,6 +130,10 @@ function encodeText(name: string, text: string): Uint8Array {
 
 function copyView(name: string, view: ArrayBufferView): Uint8Array {
   const { offset, bytes } = viewRange(view) ?? { offset: 0, bytes: 0 };
+  if (bytes > listedBytesMax) {
+    const message = `The side file ${quote(name)} has ${bytes} bytes, and ${listedBytesMax} is the most: save it as a tensor.`;
+    throw new SnapshardError('ERR_SNAPSHARD_INVALID_ARGUMENT', message);
+  }
   try {
     return new Uint8Array(viewBuffer(view), offset, bytes).slice();
   } catch (cause) {

@@ -105,7 +105,7 @@ export class CheckpointWriter {
   /**
    * Saves a checkpoint. Staging starts at once; sources must stay as they are until `staged`. Where several ranks save
    * together, each makes the same calls with its own tensors. The call looks at every tensor before it returns: that
-   * takes about a microsecond each, and three where they are other tensors than before, which have to be laid out.
+   * takes about a microsecond each, and three to five where they are other tensors than before, which have to be laid out.
    * @throws {SnapshardError} at the call, for whatever is wrong with the request; what fails later rejects
    */
   save(request: SaveRequest, options?: SaveOptions): Save {

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { CheckpointWriter, fileSource, type Dtype, type SaveRequest, type TensorInput } from 'snapshard';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MiB } from '../support/bytes.js';
@@ -96,6 +97,11 @@ describe('save throws at the call', () => {
   it.each([{ signal: {} }, { singal: new AbortController().signal }, 5])('for the options %j', (options) => {
     const call = (): unknown => writer.save({ step: 2, tensors: {} }, options as object);
     expect(call).toThrow(expect.objectContaining({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' }));
+  });
+
+  it.skipIf(constants.MAX_LENGTH <= 2 ** 32)('for a side file that is longer than a manifest may list', () => {
+    const request = withFiles({ 'data.bin': new Uint8Array(2 ** 32 + 1) });
+    expect(() => writer.save(request)).toThrow(/"data\.bin" has 4294967297 bytes, and 4294967296 is the most/);
   });
 
   it('for a descriptor that is not open', () => {
