@@ -11,7 +11,7 @@ import { readRanges } from './read_ranges.js';
 import type { ReadSource } from './read_source.js';
 import type { Damage } from './read_types.js';
 import { ShardDigests } from './shard_digests.js';
-import { WindowHasher, type WindowHashes } from './verify_hashes.js';
+import { isDamage, reasonOf, WindowHasher, type WindowHashes } from './verify_hashes.js';
 import { headerFault, slicesByFile } from './verify_headers.js';
 import type { VerifyMeter } from './verify_meter.js';
 
@@ -106,10 +106,18 @@ export class ShardVerification {
     if ((shard.lengthNow ?? 0) < stored.headerBytes) return;
     const { hasDigests, format } = this.#source.opened.stored;
     const range = { path: stored.path, begin: 0, bytes: stored.headerBytes };
-    const [header] = await this.#meter.count(range.bytes, readRanges(this.#source, [range], this.#signal));
+    let header: Uint8Array;
+    try {
+      [header] = (await this.#meter.count(range.bytes, readRanges(this.#source, [range], this.#signal))) as [Uint8Array];
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#add(file, 0, stored.headerBytes, `the header: ${reasonOf(error)}`);
+      shard.digests.miss();
+      return;
+    }
     this.chunks += 1;
-    if (hasDigests) shard.digests.addHeader(Buffer.from(binding.digest(header!), 'hex'));
-    const fault = await headerFault(header!, stored, shard.slices, format === 'snapshard', this.#slices);
+    if (hasDigests) shard.digests.addHeader(Buffer.from(binding.digest(header), 'hex'));
+    const fault = await headerFault(header, stored, shard.slices, format === 'snapshard', this.#slices);
     if (fault !== undefined) this.#add(file, 0, stored.headerBytes, `the header: ${fault}`);
   }
 

@@ -93,6 +93,13 @@ describe('a part of a file that the device does not give', () => {
     ]);
   });
 
+  it('is found by verify where it is the header, and the tensors are compared', async () => {
+    breakAt(0, 'EIO');
+    const { damaged, chunks } = await checkpoint.verify();
+    expect(damaged).toMatchObject([{ file: path, offset: 0, tensor: undefined, reason: expect.stringMatching(/^the header: .*EIO/) as string }]);
+    expect(chunks).toBe(6);
+  });
+
   it('fails the reads that need it', async () => {
     breakAt(4096 + 3 * MiB, 'EIO');
     await expect(checkpoint.read('w')).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_IO', errno: 'EIO' });
