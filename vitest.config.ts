@@ -4,6 +4,8 @@ import { plantFaults } from './test/model/plants.js';
 const minute_ms = 60_000;
 const modelTimeout_ms = (process.env.SNAPSHARD_MODEL === 'long' ? 600 : 5) * minute_ms;
 
+const properties = ['test/support/property_seed.ts'];
+
 const project = (name: string, testTimeout: number, globalSetup: string[] = [], setupFiles: string[] = []) => ({
   extends: true as const,
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, globalSetup, setupFiles },
@@ -16,13 +18,13 @@ export default defineConfig({
     // A shared machine stalls now and then; what fails twice is broken.
     retry: process.env.CI === undefined ? 0 : 1,
     projects: [
-      project('unit', minute_ms),
+      project('unit', minute_ms, [], properties),
       { ...project('model', modelTimeout_ms, [], ['test/model/setup.ts']), plugins: [plantFaults()] },
-      project('integration', 2 * minute_ms),
-      project('faults', 2 * minute_ms),
-      project('interop', 2 * minute_ms, ['test/interop/setup.ts']),
+      project('integration', 5 * minute_ms, [], properties),
+      project('faults', 5 * minute_ms),
+      project('interop', 5 * minute_ms, ['test/interop/setup.ts'], properties),
       project('gpu', 10 * minute_ms),
-      project('package', 2 * minute_ms),
+      project('package', 5 * minute_ms),
       project('endurance', 20 * minute_ms),
     ],
   },

@@ -4,6 +4,7 @@ import { messagesFrom, protocolVersion, tell, type FromTrainer } from './message
 import { TrainerTensors } from './tensors.js';
 
 const stateFile = 'trainer.json';
+const closedSilently = 'It closed the connection without a word.';
 
 export interface SessionOptions {
   /** Where the checkpoints go, and where the newest is looked for. */
@@ -23,7 +24,7 @@ export class Session {
   #pid = 0;
 
   constructor(socket: Socket, options: SessionOptions) {
-    // One of reading ends the loop over the messages; one of writing says no more than that the trainer is gone.
+    // It ends the loop over the messages.
     this.#socket = socket.on('error', () => undefined);
     this.#options = options;
   }
@@ -33,8 +34,8 @@ export class Session {
     try {
       return await this.#serve();
     } catch (error) {
-      const { message } = this.#fail(null, error);
-      return message;
+      // An answer may be written before it is seen that the trainer is gone: the system's error says no more than that.
+      return error === this.#socket.errored ? closedSilently : this.#fail(null, error);
     } finally {
       // Of a save that has not been staged the trainer's memory may be gone; one that has been needs it no more.
       for (const save of this.#unstaged) save.abort(new Error('The trainer ended before its tensors had been read.'));
@@ -55,7 +56,7 @@ export class Session {
       }
       this.#take(message);
     }
-    return 'It closed the connection without a word.';
+    return closedSilently;
   }
 
   #take(message: Exclude<FromTrainer, { type: 'bye' }>): void {
@@ -117,11 +118,11 @@ export class Session {
     tell(this.#socket, { type: 'restored', step: checkpoint.step ?? 0, state });
   }
 
-  #fail(step: number | null, error: unknown): { message: string } {
+  #fail(step: number | null, error: unknown): string {
     const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof SnapshardError ? { code: error.code } : {};
     tell(this.#socket, { type: 'failed', step, ...code, message });
-    return { message };
+    return message;
   }
 
   async #settled(): Promise<void> {

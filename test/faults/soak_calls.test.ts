@@ -42,12 +42,12 @@ describe.skipIf(whyNot !== undefined)('a system call that is refused', () => {
   ])('costs nothing but the call it was in (%s, %s)', async (setting, phase, share) => {
     const tally = await refuseCalls(seedOf(setting, phase), root.path, { share, lastingMax: 0 });
     expect(refusedIn(tally)).toBeGreaterThan(0);
-  }, 120_000);
+  });
 
   it('from some time on, likewise', async () => {
     const tally = await refuseCalls(seedOf('io_uring', 'save', true), root.path, { share: 0, lastingMax: 12 });
     expect(refusedIn(tally)).toBeGreaterThan(10);
-  }, 120_000);
+  });
 
   it.each<[string, string, Fault[]]>([
     ['io_uring', 'save', [fault('openat2', 17, 'ESTALE', true), fault('write (eventfd)', 1, 'EINTR'), fault('io_uring: write', 1, 'SHORT'), fault('fcntl', 1, 'EMFILE')]],
@@ -62,7 +62,7 @@ describe.skipIf(whyNot !== undefined)('a system call that is refused', () => {
   ])('that once was not dealt with (%s, %s)', async (setting, phase, faults) => {
     const tally = await refuseCalls(seedOf(setting, phase), root.path, nothing, { faults });
     expect(refusedIn(tally)).toBe(faults.length);
-  }, 120_000);
+  });
 
   it.each<[CallPlant, string, Fault, RegExp]>([
     ['lost', 'save', fault('io_uring: write', 1, 'EIO'), /io_uring, save: io_uring: write 1: EIO/],
@@ -71,7 +71,7 @@ describe.skipIf(whyNot !== undefined)('a system call that is refused', () => {
   ])('and a planted fault of the test is found: %s', async (plant, phase, planted, found) => {
     const trial = refuseCalls(seedOf('io_uring', phase), folderOf(plant), nothing, { faults: [planted], plant });
     await expect(trial).rejects.toThrow(found);
-  }, 120_000);
+  });
 });
 
 describe.skipIf(refused.whyNot() !== undefined)('features refused for good', () => {

@@ -1,10 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { CheckpointWriter } from 'snapshard';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkCheckpoint } from '../../examples/check.js';
+import { Session } from '../../examples/pytorch/session.js';
 import { supervise } from '../../examples/pytorch/supervise.js';
 import { cudaEnvironment } from '../support/cuda.js';
 import { namesIn, useRoot } from '../support/root.js';
@@ -33,10 +36,20 @@ const print = (line: string): void => void lines.push(line);
 beforeEach(() => {
   lines = [];
 });
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail' && existsSync(log())) console.log(readFileSync(log(), 'utf8'));
+  rmSync(log(), { force: true });
+});
+
+/** What trainers print: tracebacks too, of those that are meant to fail. */
+const log = (): string => `${root.path}.log`;
+
+function superviseInLog(command: string[], restarts: number, folder: string): Promise<void> {
+  return supervise({ root: folder, command: ['sh', '-c', 'exec "$@" >>"$0" 2>&1', log(), ...command], restarts, print });
+}
 
 function runTrainer(mode: string, device: string, options: string[] = [], folder = root.path): Promise<void> {
-  const command = [python, own('pytorch_trainers.py'), mode, device, ...options] as const;
-  return supervise({ root: folder, command, restarts: mode === 'killed' ? 1 : 0, print });
+  return superviseInLog([python, own('pytorch_trainers.py'), mode, device, ...options], mode === 'killed' ? 1 : 0, folder);
 }
 
 const pathOf = (step: number, folder = root.path): string => join(folder, `step-${String(step).padStart(10, '0')}`);
@@ -65,8 +78,7 @@ describe.each(['cpu', 'cuda'])('a PyTorch trainer on %s', (device) => {
   test('is killed, goes on from its last checkpoint, and ends with the bits of a run that nobody killed', async () => {
     const [whole, killed] = [join(root.path, 'whole'), join(root.path, 'killed')];
     for (const folder of [whole, killed]) mkdirSync(folder);
-    const command = [python, join(example, 'train.py'), '--device', device] as const;
-    await supervise({ root: whole, command, restarts: 0, print });
+    await superviseInLog([python, join(example, 'train.py'), '--device', device], 0, whole);
     expect(lines).toEqual([]);
     await runTrainer('killed', device, [join(root.path, 'marker')], killed);
     expect(lines).toEqual(['The trainer ended with SIGKILL: It closed the connection without a word.', 'It is started again.']);
@@ -132,6 +144,14 @@ describe.each(['cpu', 'cuda'])('a PyTorch trainer on %s', (device) => {
     expect(output).toContain('ConnectionError: The Node process that saves this run has closed the connection');
     expect(leftInSharedMemory()).toEqual([]);
   });
+});
+
+it('a trainer that is gone is reported as such, though an answer to it fails before that is seen', async () => {
+  await using writer = await CheckpointWriter.open(root.path);
+  const socket = new Socket();
+  const ended = new Session(socket, { root: root.path, writer, deviceSnapshot: false, onPublished: () => undefined }).run();
+  socket.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+  expect(await ended).toBe('It closed the connection without a word.');
 });
 
 describe('a trainer with device memory', () => {

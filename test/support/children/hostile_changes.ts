@@ -6,6 +6,7 @@ import { type Checkpoint, openCheckpoint, SnapshardError } from 'snapshard';
 import { childArgument } from '../child.js';
 import { Guarded, type GuardedKind } from '../guarded.js';
 import { aroundRank, type Edit, edited, edits, entry, fresh, safetensors, sealText } from '../hostile.js';
+import '../property_seed.js';
 
 const { folder, runs } = childArgument() as { folder: string; runs: number };
 const bytesReadMax = 2 ** 22;
