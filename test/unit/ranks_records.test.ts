@@ -53,7 +53,7 @@ describe('a roster', () => {
   });
 
   it.each(['', 'null', '3', '{"writers":3}', '{"writers":[{"toString":1}]}', '{"writers":["a",1]}'])('that no rank 0 wrote is named: %j', (text) => {
-    expect(() => decodeRoster(bytes(text), '/root/.session')).toThrow('/root/.session is no roster');
+    expect(() => decodeRoster(bytes(text), '/runs/.session')).toThrow('/runs/.session is no roster');
   });
 });
 

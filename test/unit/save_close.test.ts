@@ -14,7 +14,7 @@ expectNoUnhandledRejections();
 
 beforeEach(async () => {
   fake = resetFakeBinding();
-  writer = await CheckpointWriter.open('/root');
+  writer = await CheckpointWriter.open('/runs');
 });
 
 describe('close', () => {
@@ -72,7 +72,7 @@ describe('a failure that nobody took up', () => {
     fake.failNext('makeDirectory', 'EIO');
     writer.save({ step: 3, tensors });
     await quiet();
-    expect(messages).toEqual([{ root: '/root', step: 3, error: expect.objectContaining({ errno: 'EIO' }) as Error }]);
+    expect(messages).toEqual([{ root: '/runs', step: 3, error: expect.objectContaining({ errno: 'EIO' }) as Error }]);
     await writer.save({ step: 4, tensors });
     await expect(writer.close()).rejects.toMatchObject({ errno: 'EIO' });
     expect(fake.calls.slice(-2)).toEqual(['closeStaging', 'closeStore']);

@@ -14,7 +14,7 @@ expectNoUnhandledRejections();
 
 beforeEach(async () => {
   fake = resetFakeBinding();
-  writer = await CheckpointWriter.open('/root');
+  writer = await CheckpointWriter.open('/runs');
 });
 
 describe('deadline', () => {
@@ -27,7 +27,7 @@ describe('deadline', () => {
   });
 
   it('fails the save at once, and the next one works if the device answers', async () => {
-    writer = await CheckpointWriter.open('/root', { deadlineMs: 1000 });
+    writer = await CheckpointWriter.open('/runs', { deadlineMs: 1000 });
     fake.onOpen = () => undefined;
     const save = writer.save({ step: 1, tensors });
     await quiet();
@@ -46,7 +46,7 @@ describe('deadline', () => {
   });
 
   it.each(['transfer', 'store'])('refuses more and closes when the %s never answers', async (what) => {
-    writer = await CheckpointWriter.open('/root', { deadlineMs: 1000 });
+    writer = await CheckpointWriter.open('/runs', { deadlineMs: 1000 });
     fake.onOpen = (transfer) => {
       transfer.answers = false;
     };
@@ -66,7 +66,7 @@ describe('deadline', () => {
   });
 
   it('refuses more, without close, when the device never answers', async () => {
-    writer = await CheckpointWriter.open('/root', { deadlineMs: 1000 });
+    writer = await CheckpointWriter.open('/runs', { deadlineMs: 1000 });
     fake.onOpen = (transfer) => {
       transfer.answers = false;
     };

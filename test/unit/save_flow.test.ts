@@ -14,7 +14,7 @@ expectNoUnhandledRejections();
 
 beforeEach(async () => {
   fake = resetFakeBinding();
-  writer = await CheckpointWriter.open('/root');
+  writer = await CheckpointWriter.open('/runs');
 });
 
 describe('a save', () => {
@@ -23,7 +23,7 @@ describe('a save', () => {
     expect(fake.transfers).toHaveLength(1);
     const published = await save;
     expect(published).toMatchObject({
-      path: '/root/step-0000000005',
+      path: '/runs/step-0000000005',
       step: 5,
       files: ['model-00001-of-00001.safetensors'],
       engine: 'io_uring',
@@ -113,7 +113,7 @@ describe('a save', () => {
     };
     await expect(writer.save({ step: 1, tensors })).rejects.toMatchObject({
       code: 'ERR_SNAPSHARD_NO_SPACE',
-      path: '/root/.step-1/model',
+      path: '/runs/.step-1/model',
       message: expect.stringContaining('needs 4112 bytes') as string,
     });
   });

@@ -31,7 +31,7 @@ function publishedByAnother(name: string): void {
 
 beforeEach(async () => {
   fake = resetFakeBinding();
-  store = await NativeStore.open('/root');
+  store = await NativeStore.open('/runs');
 });
 
 describe('publish', () => {
@@ -75,7 +75,7 @@ describe('publish', () => {
     fake.failNext('rename', 'EEXIST');
     await expect(handIn(partial)).rejects.toMatchObject({
       code: 'ERR_SNAPSHARD_STEP_EXISTS',
-      path: '/root/step-0000000007',
+      path: '/runs/step-0000000007',
     });
   });
 
@@ -162,7 +162,7 @@ describe('publish', () => {
     await expect(handIn(partial)).rejects.toMatchObject({
       code: 'ERR_SNAPSHARD_DURABILITY_UNKNOWN',
       errno: 'EIO',
-      path: '/root/step-0000000007',
+      path: '/runs/step-0000000007',
     });
     expect(fake.names()).toEqual(['step-0000000007']);
   });
@@ -231,7 +231,7 @@ describe('removeCheckpoint', () => {
     publishedByAnother('step-0000000007.g2');
     publishedByAnother('step-0000000007');
     publishedByAnother('step-0000000070');
-    await removeCheckpoint('/root', 7);
+    await removeCheckpoint('/runs', 7);
     expect(fake.names()).toEqual(['step-0000000070']);
     const steps = fake.calls.filter((call) => /^(rename|syncDirectories|removeTree)/.test(call));
     expect(steps.map((call) => call.split(' ').slice(0, 2).join(' ').replace(/dead-.*/, 'dead'))).toEqual([
@@ -247,13 +247,13 @@ describe('removeCheckpoint', () => {
   it('leaves to a later sweep what is busy', async () => {
     publishedByAnother('step-0000000007');
     fake.failNext('removeTree', 'EBUSY');
-    await removeCheckpoint('/root', 7);
+    await removeCheckpoint('/runs', 7);
     expect(fake.names()).toEqual([expect.stringMatching(/^\.dead-/)]);
   });
 
   it('says so when there is none, and names a wrong argument', async () => {
-    await expect(removeCheckpoint('/root', 7)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NOT_FOUND' });
-    await expect(removeCheckpoint('/root', -1)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' });
+    await expect(removeCheckpoint('/runs', 7)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_NOT_FOUND' });
+    await expect(removeCheckpoint('/runs', -1)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' });
     await expect(removeCheckpoint('', 1)).rejects.toMatchObject({ code: 'ERR_SNAPSHARD_INVALID_ARGUMENT' });
   });
 });

@@ -10,7 +10,7 @@ const tensors = { a: new Float32Array(4) };
 
 beforeEach(async () => {
   fake = resetFakeBinding();
-  writer = await CheckpointWriter.open('/root');
+  writer = await CheckpointWriter.open('/runs');
 });
 
 /** As a write to a file that is gone fails. */

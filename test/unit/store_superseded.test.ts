@@ -12,7 +12,7 @@ let store: NativeStore;
 
 /** Saves a step, as often as it is to have generations, by a writer that removes none. */
 async function saveGenerations(step: number, count: number): Promise<void> {
-  const writer = await CheckpointWriter.open('/root');
+  const writer = await CheckpointWriter.open('/runs');
   for (let generation = 1; generation <= count; generation += 1) {
     if (generation > 1) fake.failNext('rename', 'EIO', /^step-\S+ \.dead/);
     await writer.save({ step, tensors: { weight: new Float32Array(4) }, overwrite: true });
@@ -34,7 +34,7 @@ async function sweepCalls(): Promise<string[]> {
 
 beforeEach(async () => {
   fake = resetFakeBinding();
-  store = await NativeStore.open('/root');
+  store = await NativeStore.open('/runs');
 });
 
 describe('generations that a dead writer left', () => {
@@ -84,7 +84,7 @@ describe('generations that a dead writer left', () => {
 
   it('may be taken away at the same time by the writer that published the newest', async () => {
     await saveGenerations(1, 1);
-    const writer = await CheckpointWriter.open('/root');
+    const writer = await CheckpointWriter.open('/runs');
     const rename = fake.rename.bind(fake);
     vi.spyOn(fake, 'rename').mockImplementation(async (handle, from, to) => {
       await rename(handle, from, to);
@@ -92,7 +92,7 @@ describe('generations that a dead writer left', () => {
     });
     const { path } = await writer.save({ step: 1, tensors: { weight: new Float32Array(4) }, overwrite: true });
     await writer.close();
-    expect(path).toBe('/root/step-0000000001.g2');
+    expect(path).toBe('/runs/step-0000000001.g2');
     expect(fake.names()).toEqual(['step-0000000001.g2']);
   });
 });

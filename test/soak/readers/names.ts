@@ -60,7 +60,7 @@ async function checkName(name: string): Promise<void> {
   if (names.isDeadDirectory(name)) assert.equal(taken.length, 0);
   const side = await answerOf(() => { names.validateSideFileName(name); return true; }, ['ERR_SNAPSHARD_INVALID_NAME']);
   assert.equal(side === true, isSideName(name));
-  if (side === true) assert.equal(normalize(join('/root', name)), `/root/${name}`);
+  if (side === true) assert.equal(normalize(join('/runs', name)), `/runs/${name}`);
   const tensor = await answerOf(() => { validateTensorName(name); return true; }, ['ERR_SNAPSHARD_INVALID_NAME']);
   assert.equal(tensor === true, name.length > 0 && name !== '__metadata__' && name.isWellFormed() && !name.includes('\0'));
   const group = await answerOf(() => { validateGroup('a', name); return true; }, ['ERR_SNAPSHARD_INVALID_ARGUMENT']);
@@ -91,7 +91,7 @@ export const recordReader: Reader = {
       const told = decodeFailure(bytes, 3);
       assert.equal(JSON.stringify(decodeFailure(encodeFailure(told), 3)), JSON.stringify(told));
       assert(told.code.startsWith('ERR_SNAPSHARD_') && told.ranks.every(Number.isSafeInteger));
-      const roster = await answerOf(() => decodeRoster(bytes, '/root/.session-a.b.roster'), ['ERR_SNAPSHARD_CORRUPT'], '.roster');
+      const roster = await answerOf(() => decodeRoster(bytes, '/runs/.session-a.b.roster'), ['ERR_SNAPSHARD_CORRUPT'], '.roster');
       if (roster === undefined) return;
       assert.equal(JSON.stringify(decodeRoster(encodeRoster(roster), '')), JSON.stringify(roster));
     }),
