@@ -88,9 +88,10 @@ export class Follower implements SaveProtocol {
 
   async giveUp(reason: unknown, shards: readonly string[]): Promise<Ending> {
     if (reason === this.#heard) return { failure: reason };
-    const before = this.#found ? await this.#ending() : undefined;
-    if (before !== undefined) return before;
     const failure = isDeadline(reason) ? await this.#late(reason) : reason;
+    // After the look at who was late: in a directory that somebody took away meanwhile, all seem to be.
+    const ended = this.#found ? await this.#ending() : undefined;
+    if (ended !== undefined) return ended;
     const told = await tellFailure(this.#records, describeFailure(this.#session.rank, failure));
     // Before it is handed in, nobody can publish without it.
     if (!this.#found || (told && !this.#handedIn)) return { failure };
@@ -252,7 +253,8 @@ export class Follower implements SaveProtocol {
   async #late(reason: SnapshardError): Promise<SnapshardError> {
     if (!this.#found) return withRanks(reason, `rank 0 had not begun it${this.#lastRefused()}`, [0]);
     if (!this.#handedIn) return reason;
-    const names = await this.#store.list(`${this.path}/${ranksDirectory}`).catch((): string[] => []);
+    const names = await this.#store.list(`${this.path}/${ranksDirectory}`).catch(() => undefined);
+    if (names === undefined) return reason;
     const here = new Set(names.map(parseRankManifestName));
     const ranks = Array.from({ length: this.#session.worldSize }, (_, rank) => rank);
     const missing = ranks.filter((rank) => !here.has(rank));

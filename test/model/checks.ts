@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { parseManifestTail } from '../../lib/layout/manifest.js';
-import { manifestName, parseSessionEntry, parseStepDirectory } from '../../lib/layout/names.js';
+import { manifestName, parseFailureName, parseSessionEntry, parseStepDirectory } from '../../lib/layout/names.js';
 import { parseRankManifest, type RankManifest } from '../../lib/layout/rank_manifest_reader.js';
+import { decodeFailure, type Failure } from '../../lib/ranks/failure.js';
 import { decodeRoster } from '../../lib/ranks/roster.js';
 import { shardDigest } from './model_transfer.js';
 import type { FailureReport, Report } from './rank_run.js';
@@ -249,8 +250,21 @@ export function checkWorld({ processes, tree }: World, memory: Memory): void {
   }
 }
 
+/** What ranks have told the others of saves that failed. */
+function* recordsIn(tree: Tree): Generator<{ path: string; rank: number; failure: Failure }> {
+  for (const [path, entry] of tree.entries) {
+    const rank = parseFailureName(path.slice(path.lastIndexOf('/') + 1))?.rank;
+    if (rank !== undefined) yield { path, rank, failure: decodeFailure(contentOf(entry), rank) };
+  }
+}
+
 /** Checks a world in which nothing more happens. */
-export function checkEnd({ processes }: World): void {
+export function checkEnd({ processes, tree }: World): void {
+  for (const { path, rank, failure } of recordsIn(tree)) {
+    // Rank 0 says so of itself where it was late with its own part; another knows whom it waited for, or names nobody.
+    if (rank === 0 || failure.code !== 'ERR_SNAPSHARD_DEADLINE' || !failure.ranks.includes(rank)) continue;
+    throw new Violation(`rank ${rank} blames itself, which had handed in, in ${path}: ${failure.message}`);
+  }
   for (const { parts, local, state } of processes) {
     if (state !== 'crashed' && !local.view.ended) throw new Violation(`rank ${parts.rank} waits for ever`);
   }

@@ -66,7 +66,7 @@ function requireCulprit({ world }: Moment): void {
     for (const report of local.view.reports) {
       if (culprits.includes(parts.rank) || !('failure' in report)) continue;
       const { ranks: named, message } = report.failure;
-      if (named?.some((rank) => culprits.includes(rank)) === true) continue;
+      if (named?.every((rank) => culprits.includes(rank)) === true) continue;
       throw new Violation(`rank ${parts.rank} blames ${String(named)}, not ${culprits.join()}: ${message}`);
     }
   }
@@ -106,6 +106,7 @@ export const longScenarios: readonly Scenario[] = [
   { name: 'three ranks meet and save', processes: ranks(3, one), faults: {}, harmless: true },
   ...each('three ranks save', { processes: ranks(3, one), met: true, culpable: true, prompt: true }, told),
   ...each('three ranks save', { processes: ranks(3, one), met: true }, ['deadline', 'freeze']),
+  { name: 'two ranks save: deadlines of both', processes: ranks(2, one), faults: { deadline: 2 }, met: true },
   ...each('three ranks save', { processes: ranks(3, one), met: true, harmless: true }, harmless),
   { name: 'three ranks meet: crash and restart', processes: ranks(3, []), faults: { crash: 1, restart: 1 } },
   { name: 'two ranks save: crash and restart', processes: ranks(2, one), faults: { crash: 1, restart: 1 }, met: true },
