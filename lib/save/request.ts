@@ -24,8 +24,8 @@ export interface SaveRequest {
   /** Facts about the checkpoint, kept in its manifest; whatever JSON holds. Read at the call. Of several ranks, rank 0's. */
   metadata?: Metadata | undefined;
   /**
-   * Side files (configuration, tokenizer, loader state) by name, of at most 4 GiB each. Copied at the call. What several ranks bring under one
-   * name must be equal.
+   * Side files (configuration, tokenizer, loader state) by name, of at most 4 GiB each. Copied at the call. What several
+   * ranks bring under one name must be equal.
    */
   files?: SideFiles | undefined;
   /** Replaces the step if it is published already. Default `false`: that is an error. Of several ranks, rank 0 decides. */

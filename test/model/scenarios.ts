@@ -66,7 +66,7 @@ function requireCulprit({ world }: Moment): void {
     for (const report of local.view.reports) {
       if (culprits.includes(parts.rank) || !('failure' in report)) continue;
       const { ranks: named, message } = report.failure;
-      if (named?.every((rank) => culprits.includes(rank)) === true) continue;
+      if (named !== undefined && named.length > 0 && named.every((rank) => culprits.includes(rank))) continue;
       throw new Violation(`rank ${parts.rank} blames ${String(named)}, not ${culprits.join()}: ${message}`);
     }
   }
